@@ -1,0 +1,82 @@
+/**
+ * A message on its way to a table: what the source hands over, and what a batch holds until the
+ * flush. A delivery keeps the payload and its one settlement together from pull to ack.
+ */
+
+/**
+ * One incarnation of a stream as one consumer reads it. Together with sequence and stored time it
+ * names a message for ever: a stream deleted and made anew has another `created`, and a server that
+ * lost its tail hands out sequences again with other stored times (design §4).
+ */
+export interface StreamOrigin {
+  /** Durable consumer's name. */
+  readonly consumer: string;
+  /** The consumer's filter subject; empty when it reads the whole stream. */
+  readonly filter: string;
+  readonly stream: string;
+  /** The stream's creation time, the server's text verbatim. */
+  readonly created: string;
+  /** The consumer's creation time, the server's text verbatim. */
+  readonly consumerCreated: string;
+}
+
+/** Names one stored message. */
+export interface MessageIdentity {
+  readonly origin: StreamOrigin;
+  /** Stream sequence, from 1. */
+  readonly sequence: number;
+  /** Time the server stored it: nanoseconds since the Unix epoch, decimal digits (exceeds 2^53). */
+  readonly storedNs: string;
+}
+
+/**
+ * How one message is settled with the server. `ack`, `nak` and `term` end it; call one of them, once.
+ * None of them waits or throws; under core NATS all do nothing.
+ */
+export interface Settlement {
+  /** Everything this message asked for is durable. */
+  ack(): void;
+  /** Deliver it again, to anybody, after `delayMs` milliseconds. */
+  nak(delayMs: number): void;
+  /** Never deliver it again: it is kept as a reject. */
+  term(): void;
+  /** Still at work: the server restarts `ack_wait` for this message. */
+  extend(): void;
+}
+
+/** One message as a source hands it over. */
+export interface IncomingMessage extends Settlement {
+  /**
+   * Payload as it came. A view that may pin the client's read buffer: copy what is kept.
+   */
+  readonly payload: Uint8Array;
+  /** Null under core NATS, which stores nothing. */
+  readonly identity: MessageIdentity | null;
+  /** How often the server has delivered it, this time included; 1 under core NATS. */
+  readonly deliveryCount: number;
+  /** The server will not deliver it again by itself (`max_deliver` reached). */
+  readonly isLastDelivery: boolean;
+}
+
+/** The part of a message that encoding needs: payload bytes and where the records are. */
+export interface EncodableDelivery {
+  readonly payload: Uint8Array;
+  /** Byte offset of the first record, or of the list's opening bracket when `isList`. */
+  readonly recordsStart: number;
+  /** Byte offset just behind the records' value. */
+  readonly recordsEnd: number;
+  /** `query_state` was a list; otherwise it is one object standing for a list of one. */
+  readonly isList: boolean;
+  /** Records in it, objects or not. */
+  readonly recordCount: number;
+  /** Time of receipt, milliseconds since the Unix epoch: the value of `_timestamp`. */
+  readonly receivedAtMs: number;
+}
+
+/** A message waiting in a batch. */
+export interface Delivery extends EncodableDelivery {
+  readonly message: IncomingMessage;
+  /** Null when the sender addressed the processor directly. */
+  readonly routeId: string | null;
+  readonly processorId: string;
+}

@@ -1,0 +1,250 @@
+/**
+ * What the core needs of the outside: interfaces that the adapters in `store/` and `nats/`
+ * implement. The core imports no adapter; the adapters import these types.
+ */
+import type { ColumnType } from "../schema/column_type.ts";
+import type { TableDescription } from "../schema/table_description.ts";
+import type { EncodedRows } from "../encoder/encoded_batch.ts";
+import type { IncomingMessage, MessageIdentity, StreamOrigin } from "./delivery.ts";
+
+// --- catalog -------------------------------------------------------------------------------------
+
+/** A processor as the catalog knows it. */
+export interface ProcessorRecord {
+  readonly processorId: string;
+  /** `processor.properties` parsed from jsonb, or null. */
+  readonly properties: unknown;
+}
+
+/** Looks processors up. Read-only. */
+export interface ProcessorCatalog {
+  /**
+   * Finds the processor of a route, or the processor itself when the route is null or unknown and
+   * `processorId` is given; null when neither is there. One query.
+   *
+   * @throws {StoreUnavailableError} the database cannot be asked at the moment
+   */
+  findProcessor(
+    routeId: string | null,
+    processorId: string | null,
+  ): Promise<ProcessorRecord | null>;
+}
+
+// --- tables --------------------------------------------------------------------------------------
+
+/** Which table a processor's rows go to, before anybody looked which of the names exists. */
+export interface TableIdentity {
+  /** Full name, of any length: `<processor id>_<tableName>`, or the id alone. */
+  readonly fullName: string;
+  /** Used instead when it exists: the Go service's default name (contract §5). */
+  readonly legacyName: string | null;
+}
+
+/** A column that is wanted for a key. */
+export interface WantedColumn {
+  /** The key as it stands in the records, of any length. */
+  readonly key: string;
+  readonly type: ColumnType;
+}
+
+/** A change a table needs before rows fit: create it, or add columns. */
+export interface TableChange {
+  readonly table: TableIdentity;
+  /** In the order of their first appearance. */
+  readonly columns: readonly WantedColumn[];
+  /** Keys to be indexed when the table is created; those without a column are left out. */
+  readonly indexKeys: readonly string[];
+  /** Why, for `schema_change`. */
+  readonly reason: string;
+  /** The message that first asked for it, if it has an identity. */
+  readonly cause: MessageIdentity | null;
+}
+
+/** A message's part of a flush. */
+export interface FlushMessage {
+  /** Null under core NATS: no ledger entry. */
+  readonly identity: MessageIdentity | null;
+  /** Index of its first row in `rows`. */
+  readonly firstRow: number;
+  /** Rows it has in `rows`; may be 0. */
+  readonly rowCount: number;
+}
+
+/** A row that can never land, or a message that is none: kept in `state_tables.rejected`. */
+export interface Reject {
+  readonly identity: MessageIdentity | null;
+  /** Position of the record in its message, from 0; -1 for the whole message. */
+  readonly ordinal: number;
+  readonly routeId: string | null;
+  readonly processorId: string | null;
+  /** Table it was meant for, as the catalog spells it; null when none was found. */
+  readonly tableName: string | null;
+  /** SQLSTATE when PostgreSQL refused it; null when we did. */
+  readonly sqlState: string | null;
+  /** Column concerned, when one is. */
+  readonly columnName: string | null;
+  /** Constraint that refused it, when one did. */
+  readonly constraintName: string | null;
+  /** What was wrong, in words, with what to do where that is known. */
+  readonly reason: string;
+  /** The record's JSON text, or the message's raw bytes when `ordinal` is -1. */
+  readonly payload: Uint8Array;
+  /** Time of receipt, milliseconds since the Unix epoch. */
+  readonly receivedAtMs: number;
+}
+
+/** Why PostgreSQL refused one row. */
+export interface RowRefusal {
+  readonly sqlState: string;
+  readonly columnName: string | null;
+  readonly constraintName: string | null;
+  /** PostgreSQL's message; holds no row data beyond what the message text itself quotes. */
+  readonly reason: string;
+}
+
+/** One flush: everything that becomes durable together, in one transaction. */
+export interface Flush {
+  readonly table: TableDescription;
+  /** Names of the columns sent, in the order of the encoded values. */
+  readonly columns: readonly string[];
+  readonly rows: EncodedRows;
+  /** In stream order; identities are distinct. */
+  readonly messages: readonly FlushMessage[];
+  /** Rejects that encoding found, of messages in this flush. */
+  readonly rejects: readonly Reject[];
+  /** Makes the reject of a row that PostgreSQL refuses; `row` is an index into `rows`. */
+  readonly rejectRow: (row: number, refusal: RowRefusal) => Reject;
+}
+
+/** What became of a flush. */
+export type FlushOutcome =
+  | {
+    readonly kind: "committed";
+    /** Rows written now. */
+    readonly rowsWritten: number;
+    /** Rejects written now, those found by PostgreSQL included. */
+    readonly rejects: readonly Reject[];
+    /**
+     * Indexes into `messages` of those that the ledger knew already: their rows were not written
+     * again. With each, what `rejected` holds of it (design §4: the status repeats what was true).
+     */
+    readonly known: readonly KnownMessage[];
+  }
+  /** The table is not what `table` says any more. Nothing was written: describe and encode again. */
+  | { readonly kind: "plan-stale" };
+
+/** A message that an earlier flush made durable. */
+export interface KnownMessage {
+  /** Index into `Flush.messages` or into the rejects handed over. */
+  readonly index: number;
+  /** Its rows in `rejected`: count, and the first three reasons. */
+  readonly rejectCount: number;
+  readonly reasons: readonly string[];
+}
+
+/** Tables, ledger and rejects. All methods may throw {@linkcode StoreUnavailableError}. */
+export interface TableStore {
+  /** The table as it is now, or null when it does not exist. Never changes anything. */
+  describe(table: TableIdentity): Promise<TableDescription | null>;
+  /**
+   * Creates the table or adds columns, safe against other instances, in a transaction of its own;
+   * does nothing where what is wanted is there already.
+   *
+   * @throws {TableUnavailableError} locked beyond `lock_timeout`, or the role may not
+   */
+  change(change: TableChange): Promise<TableDescription>;
+  /**
+   * Writes a flush in one transaction: ledger, plan check, COPY, rejects.
+   *
+   * @throws {TableUnavailableError} the table is locked, or refuses as a whole
+   */
+  write(flush: Flush): Promise<FlushOutcome>;
+  /**
+   * Keeps messages that belong to no table: `rejected` and ledger in one transaction. All have
+   * ordinal -1. Answers with those known already; their index is into `rejects`.
+   */
+  writeRejects(rejects: readonly Reject[]): Promise<readonly KnownMessage[]>;
+}
+
+/** What the ledger remembers of a stream. */
+export interface LedgerPosition {
+  /** The ledger has seen this origin (whatever incarnation of the consumer). */
+  readonly isKnown: boolean;
+  /** Entries at and below this one were pruned; null while none was. */
+  readonly prunedFloor: { readonly sequence: number; readonly storedNs: string } | null;
+}
+
+/** What the start needs to know of the store. */
+export interface Ledger {
+  position(origin: Omit<StreamOrigin, "consumerCreated">): Promise<LedgerPosition>;
+  /** A table of some processor of the catalog exists already. */
+  hasProcessorTables(): Promise<boolean>;
+}
+
+// --- source --------------------------------------------------------------------------------------
+
+/** Where a consumer that is created begins. */
+export type StartPosition =
+  | { readonly kind: "all" }
+  | { readonly kind: "new" }
+  | { readonly kind: "sequence"; readonly sequence: number }
+  | { readonly kind: "time"; readonly time: Date };
+
+/** The stream for which a consumer is about to be created. */
+export interface StreamState {
+  readonly origin: Omit<StreamOrigin, "consumerCreated">;
+  readonly retention: "limits" | "interest" | "workqueue";
+  readonly messages: number;
+  /** First and last stored sequence; 0 in a stream that never had a message. */
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+/** Asked only when the consumer does not exist and must be created. */
+export type ChooseStart = (stream: StreamState) => Promise<StartPosition>;
+
+/** What the consumer allows, as the server holds it; null under core NATS. */
+export interface ConsumerLimits {
+  readonly ackWaitMs: number;
+  /** Messages delivered and not settled over all instances; Infinity when unlimited. */
+  readonly maxAckPending: number;
+  /** Deliveries of one message; Infinity when unlimited. */
+  readonly maxDeliver: number;
+}
+
+/** Where messages come from: JetStream pull or push, or core NATS. */
+export interface Source extends AsyncDisposable {
+  readonly kind: "pull" | "push" | "core";
+  readonly limits: ConsumerLimits | null;
+  /** True when `pause` stops the flow (pull); a push source cannot. */
+  readonly canPause: boolean;
+  /** Begins to hand messages over, one synchronous call each, in the order of delivery. */
+  start(onMessage: (message: IncomingMessage) => void): void;
+  /** Asks for no more; what was asked for may still come. */
+  pause(): void;
+  resume(): void;
+  /** Messages that all instances hold unsettled, asked of the server; null under core NATS. */
+  ackPending(): Promise<number | null>;
+  /** Stops asking and hands nothing over any more once it resolves. Settlements still work. */
+  stop(): Promise<void>;
+}
+
+// --- status --------------------------------------------------------------------------------------
+
+/** What the monitor is told of one route after one flush (contract §6). */
+export interface RouteStatus {
+  readonly routeId: string;
+  readonly status: "COMPLETED" | "FAILED";
+  /** In words; left out of the message when empty. */
+  readonly exception: string;
+  /** Small facts: counts and first reasons; null when there is nothing to say. */
+  readonly data: Readonly<Record<string, unknown>> | null;
+  /** `Nats-Msg-Id`, so that a repeat is stored once; null under core NATS. */
+  readonly messageId: string | null;
+}
+
+/** Sends one status to the monitor. */
+export interface StatusPublisher {
+  /** Resolves when the monitor's stream has stored it (core NATS: when it was sent). */
+  publish(status: RouteStatus): Promise<void>;
+}
