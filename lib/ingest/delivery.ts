@@ -2,6 +2,7 @@
  * A message on its way to a table: what the source hands over, and what a batch holds until the
  * flush. A delivery keeps the payload and its one settlement together from pull to ack.
  */
+import type { EncodableDelivery } from "../encoder/encodable_delivery.ts";
 
 /**
  * One incarnation of a stream as one consumer reads it. Together with sequence and stored time it
@@ -27,6 +28,11 @@ export interface MessageIdentity {
   readonly sequence: number;
   /** Time the server stored it: nanoseconds since the Unix epoch, decimal digits (exceeds 2^53). */
   readonly storedNs: string;
+}
+
+/** One text per stored message, for sets and maps. */
+export function messageName({ origin, sequence, storedNs }: MessageIdentity): string {
+  return `${sequence}:${storedNs}:${origin.created}`;
 }
 
 /**
@@ -58,25 +64,25 @@ export interface IncomingMessage extends Settlement {
   readonly isLastDelivery: boolean;
 }
 
-/** The part of a message that encoding needs: payload bytes and where the records are. */
-export interface EncodableDelivery {
-  readonly payload: Uint8Array;
-  /** Byte offset of the first record, or of the list's opening bracket when `isList`. */
-  readonly recordsStart: number;
-  /** Byte offset just behind the records' value. */
-  readonly recordsEnd: number;
-  /** `query_state` was a list; otherwise it is one object standing for a list of one. */
-  readonly isList: boolean;
-  /** Records in it, objects or not. */
-  readonly recordCount: number;
-  /** Time of receipt, milliseconds since the Unix epoch: the value of `_timestamp`. */
-  readonly receivedAtMs: number;
-}
-
 /** A message waiting in a batch. */
 export interface Delivery extends EncodableDelivery {
   readonly message: IncomingMessage;
   /** Null when the sender addressed the processor directly. */
   readonly routeId: string | null;
-  readonly processorId: string;
+  /** Monotonic time of receipt, milliseconds: the batch window counts from here. */
+  readonly heldSinceMs: number;
+}
+
+/**
+ * Restarts `ack_wait` of the deliveries received before `beforeMs` (monotonic), oldest first;
+ * returns how many.
+ */
+export function extendAll(deliveries: Iterable<Delivery>, beforeMs: number): number {
+  let extended = 0;
+  for (const { heldSinceMs, message } of deliveries) {
+    if (heldSinceMs >= beforeMs) continue;
+    message.extend();
+    extended++;
+  }
+  return extended;
 }

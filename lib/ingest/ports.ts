@@ -104,7 +104,8 @@ export interface RowRefusal {
 
 /** One flush: everything that becomes durable together, in one transaction. */
 export interface Flush {
-  readonly table: TableDescription;
+  /** Null when there are no rows and no table: only the ledger is written. */
+  readonly table: TableDescription | null;
   /** Names of the columns sent, in the order of the encoded values. */
   readonly columns: readonly string[];
   readonly rows: EncodedRows;
@@ -170,6 +171,8 @@ export interface TableStore {
 export interface LedgerPosition {
   /** The ledger has seen this origin (whatever incarnation of the consumer). */
   readonly isKnown: boolean;
+  /** Where the consumer was told to begin when it was first created; null when nobody knows. */
+  readonly begins: StartPosition | null;
   /** Entries at and below this one were pruned; null while none was. */
   readonly prunedFloor: { readonly sequence: number; readonly storedNs: string } | null;
 }
@@ -177,6 +180,8 @@ export interface LedgerPosition {
 /** What the start needs to know of the store. */
 export interface Ledger {
   position(origin: Omit<StreamOrigin, "consumerCreated">): Promise<LedgerPosition>;
+  /** Remembers where a consumer begins, unless that is known already. */
+  recordStart(origin: Omit<StreamOrigin, "consumerCreated">, start: StartPosition): Promise<void>;
   /** A table of some processor of the catalog exists already. */
   hasProcessorTables(): Promise<boolean>;
 }

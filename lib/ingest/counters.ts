@@ -1,0 +1,68 @@
+/**
+ * What the core counts: every decision point adds here, with its reason. One place to read from for
+ * the log's summaries and, later, for metrics. Plain numbers that only grow.
+ */
+import type { FlushReason } from "./batch.ts";
+
+/** Counts since start. */
+export class Counters {
+  /** Messages handed over by the source. */
+  messages = 0;
+  /** Of those, delivered before. */
+  redelivered = 0;
+  /** Rows made durable. */
+  rows = 0;
+  /** Flushes committed, by the reason that made them due. */
+  readonly flushes = new Map<FlushReason, number>();
+  /** Messages that the ledger knew already, dropped without writing their rows again. */
+  ledgerDrops = 0;
+  /** Rows and messages kept as rejects. */
+  rejectedRows = 0;
+  rejectedMessages = 0;
+  /** Tables created and columns added. */
+  tableChanges = 0;
+  /** Flushes encoded again because the table had changed meanwhile. */
+  stalePlans = 0;
+  /** Tries that failed for a passing reason. */
+  storeRetries = 0;
+  tableRetries = 0;
+  /** Catalog look-ups asked of the database. */
+  lookups = 0;
+  /** Deliveries given back to the server: unknown route, full memory of a push source, shutdown. */
+  naks = 0;
+  /** Deadlines extended. */
+  extensions = 0;
+  /** Text that PostgreSQL cannot hold, replaced by U+FFFD. */
+  textReplacements = 0;
+  /** Statuses stored by the monitor, and those given up. */
+  statuses = 0;
+  statusesLost = 0;
+
+  countFlush(reason: FlushReason): void {
+    this.flushes.set(reason, (this.flushes.get(reason) ?? 0) + 1);
+  }
+
+  /** All counts as fields of a log line or a document, snake_case. */
+  snapshot(): Record<string, number> {
+    const fields: Record<string, number> = {
+      messages: this.messages,
+      redelivered: this.redelivered,
+      rows: this.rows,
+      ledger_drops: this.ledgerDrops,
+      rejected_rows: this.rejectedRows,
+      rejected_messages: this.rejectedMessages,
+      table_changes: this.tableChanges,
+      stale_plans: this.stalePlans,
+      store_retries: this.storeRetries,
+      table_retries: this.tableRetries,
+      lookups: this.lookups,
+      naks: this.naks,
+      extensions: this.extensions,
+      text_replacements: this.textReplacements,
+      statuses: this.statuses,
+      statuses_lost: this.statusesLost,
+    };
+    for (const [reason, count] of this.flushes) fields[`flushes_${reason}`] = count;
+    return fields;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What the monitor is told after a flush (contract §6, design §4). Pure: one status per route, FAILED
+ * when a row of the route was rejected in this flush, COMPLETED when none was.
+ */
+import type { MessageIdentity } from "./delivery.ts";
+import type { RouteStatus } from "./ports.ts";
+
+/** Reasons that a status names at most; the rest is counted. */
+const REASONS_MAX = 3;
+
+/** Longest reason in a status, in characters: the monitor shows it to people. */
+const REASON_CHARACTERS_MAX = 300;
+
+interface RouteTally {
+  last: MessageIdentity | null;
+  rows: number;
+  rejects: number;
+  readonly reasons: string[];
+}
+
+/** Collects what happened to each route in one flush. */
+export class StatusTally {
+  readonly #routes = new Map<string, RouteTally>();
+
+  /** Counts one message of a route; messages are counted in stream order. */
+  countMessage(routeId: string | null, rows: number, identity: MessageIdentity | null): void {
+    const route = this.#route(routeId);
+    if (route === null) return;
+    route.rows += rows;
+    route.last = identity;
+  }
+
+  /** Counts rejects of a route; `reasons` may be fewer than `count`. */
+  countRejects(routeId: string | null, count: number, reasons: readonly string[]): void {
+    const route = this.#route(routeId);
+    if (route === null || count === 0) return;
+    route.rejects += count;
+    for (const reason of reasons) {
+      if (route.reasons.length >= REASONS_MAX) break;
+      route.reasons.push(shortened(reason));
+    }
+  }
+
+  /** One status a route; `notes` are said with each (malformed properties, for example). */
+  statuses(notes: readonly string[]): RouteStatus[] {
+    return [...this.#routes].map(([routeId, route]) => routeStatus(routeId, route, notes));
+  }
+
+  #route(routeId: string | null): RouteTally | null {
+    if (routeId === null) return null;
+    let route = this.#routes.get(routeId);
+    if (route === undefined) {
+      route = { last: null, rows: 0, rejects: 0, reasons: [] };
+      this.#routes.set(routeId, route);
+    }
+    return route;
+  }
+}
+
+function routeStatus(routeId: string, route: RouteTally, notes: readonly string[]): RouteStatus {
+  const failed = route.rejects > 0;
+  const sentences = notes.map(shortened);
+  if (failed) {
+    const what = route.rows > 0 ? `${route.rejects} of ${route.rows} rows` : `${route.rejects}`;
+    sentences.unshift(`Rejected ${what}: ${route.reasons.join("; ")}`);
+  }
+  return {
+    routeId,
+    status: failed ? "FAILED" : "COMPLETED",
+    exception: sentences.join(". "),
+    data: failed
+      ? {
+        rejected: route.rejects,
+        rows: route.rows,
+        reasons: route.reasons,
+        details: `SELECT * FROM state_tables.rejected WHERE route_id = ${quoteLiteral(routeId)}`,
+      }
+      : null,
+    messageId: statusMessageId(route.last, failed ? "FAILED" : "COMPLETED"),
+  };
+}
+
+/** `Nats-Msg-Id` of a status: a repeat of the same fact has the same one (design §4). */
+export function statusMessageId(
+  last: MessageIdentity | null,
+  status: RouteStatus["status"],
+): string | null {
+  if (last === null) return null;
+  const { consumer, stream, created } = last.origin;
+  return [consumer, stream, created, last.sequence, last.storedNs, status].join(":");
+}
+
+function shortened(text: string): string {
+  return text.length <= REASON_CHARACTERS_MAX
+    ? text
+    : `${text.slice(0, REASON_CHARACTERS_MAX - 3)}...`;
+}
+
+/** A string literal for the query that people paste into psql. */
+function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

@@ -1,0 +1,147 @@
+/**
+ * The writers by processor id, and the one timer that moves them: it flushes what is due by age,
+ * extends ack deadlines, presses the oldest batches when memory or the consumer's limit runs out,
+ * has settings looked up again, and evicts writers that were idle for long.
+ */
+import type { Clock } from "../clock.ts";
+import { BatchWriter } from "./batch_writer.ts";
+import type { ProcessorRecord } from "./ports.ts";
+import type { WriterContext } from "./writer_context.ts";
+
+/** How often the timer runs, in milliseconds: the precision of a batch window. */
+const SWEEP_MS = 100;
+
+/** How often the server is asked what is unsettled while anything is held, in milliseconds. */
+const PENDING_POLL_MS = 1_000;
+
+/** Timings of the cache. */
+export interface WriterCacheOptions {
+  readonly context: WriterContext;
+  /** A writer that was idle this long is evicted, in milliseconds. */
+  readonly idleMs: number;
+  /** Settings of a writer that holds rows are looked up again after this long, in milliseconds. */
+  readonly settingsMs: number;
+  /** The consumer's `ack_wait` in milliseconds; null under core NATS. */
+  readonly ackWaitMs: number | null;
+  /** Messages unsettled over all instances; null under core NATS. */
+  readonly ackPending: () => Promise<number | null>;
+  readonly refreshSettings: (processorId: string) => void;
+  /** Extends what is held elsewhere: messages whose processor is being looked up, rejects. */
+  readonly extendOthers: (beforeMs: number) => void;
+}
+
+/** The cache; dispose it to stop its timer. */
+export class WriterCache implements Disposable {
+  readonly #options: WriterCacheOptions;
+  readonly #writers = new Map<string, BatchWriter>();
+  readonly #clock: Clock;
+  readonly #timer: Disposable;
+  #extendedAtMs: number;
+  #polledAtMs: number;
+  #polling = false;
+
+  constructor(options: WriterCacheOptions) {
+    this.#options = options;
+    this.#clock = options.context.clock;
+    this.#extendedAtMs = this.#clock.monotonic();
+    this.#polledAtMs = this.#extendedAtMs;
+    this.#timer = this.#clock.every(SWEEP_MS, () => this.sweep());
+  }
+
+  get size(): number {
+    return this.#writers.size;
+  }
+
+  /** The writer of a processor, made when it is missing. */
+  writer(record: ProcessorRecord): BatchWriter {
+    let writer = this.#writers.get(record.processorId);
+    if (writer === undefined) {
+      writer = new BatchWriter(record.processorId, record.properties, this.#options.context);
+      this.#writers.set(record.processorId, writer);
+    }
+    return writer;
+  }
+
+  /** Passes fresh settings on to the writer, if there is one. */
+  configure(record: ProcessorRecord): void {
+    this.#writers.get(record.processorId)?.configure(record.properties);
+  }
+
+  /** One round of the timer. */
+  sweep(): void {
+    const nowMs = this.#clock.monotonic();
+    for (const writer of this.#writers.values()) {
+      if (!writer.isBusy) {
+        if (nowMs - writer.usedAtMs >= this.#options.idleMs) {
+          this.#writers.delete(writer.processorId);
+        }
+        continue;
+      }
+      writer.poke(nowMs);
+      if (nowMs - writer.settingsAtMs >= this.#options.settingsMs) {
+        this.#options.refreshSettings(writer.processorId);
+      }
+    }
+    this.#extend(nowMs);
+    if (this.#options.context.flow.isPressed) this.press();
+    this.#pollPending(nowMs);
+  }
+
+  /** Flushes the oldest batches early, until half of the messages that wait are on their way. */
+  press(): void {
+    const busy = [...this.#writers.values()].filter((writer) => writer.waitingMessages > 0);
+    busy.sort((a, b) => a.oldestMs - b.oldestMs);
+    let left = busy.reduce((sum, writer) => sum + writer.waitingMessages, 0) / 2;
+    for (const writer of busy) {
+      if (left <= 0) return;
+      left -= writer.waitingMessages;
+      writer.force("pressure");
+    }
+  }
+
+  /** Flushes everything and resolves when all of it is written. */
+  async drain(): Promise<void> {
+    for (const writer of this.#writers.values()) writer.force("stop");
+    await this.idle();
+  }
+
+  /** Resolves when no flush is under way. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#writers.values()].map((writer) => writer.idle()));
+  }
+
+  /** Gives back what could not be written. */
+  abandon(): void {
+    for (const writer of this.#writers.values()) writer.abandon();
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]();
+  }
+
+  /** Every third of `ack_wait`: what is older than half a third would otherwise come again. */
+  #extend(nowMs: number): void {
+    const { ackWaitMs } = this.#options;
+    if (ackWaitMs === null || nowMs - this.#extendedAtMs < ackWaitMs / 3) return;
+    this.#extendedAtMs = nowMs;
+    const beforeMs = nowMs - ackWaitMs / 6;
+    for (const writer of this.#writers.values()) writer.extend(beforeMs);
+    this.#options.extendOthers(beforeMs);
+  }
+
+  /** Another instance may hold what keeps the consumer from delivering: only the server knows. */
+  #pollPending(nowMs: number): void {
+    const { flow } = this.#options.context;
+    if (this.#polling || flow.heldMessages === 0) return;
+    if (nowMs - this.#polledAtMs < PENDING_POLL_MS) return;
+    this.#polledAtMs = nowMs;
+    this.#polling = true;
+    this.#options.ackPending()
+      .then((pending) => {
+        if (pending !== null && flow.isPending(pending)) this.press();
+      })
+      // The connection is away: nothing is delivered either, and the next round asks again.
+      .catch(() => undefined)
+      .finally(() => this.#polling = false);
+  }
+}

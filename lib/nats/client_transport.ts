@@ -1,0 +1,122 @@
+/**
+ * The client's transport on our own channels. Its own ones share one global choice between all
+ * connections of a process, so that a TCP and a WebSocket connection could not both reconnect, and
+ * its TCP sockets are for moments without an error listener: a server that resets the connection
+ * then ends the process.
+ */
+import type { ConnectionOptions, NatsConnection, Server } from "@nats-io/nats-core";
+import { NatsConnectionImpl, setTransportFactory } from "@nats-io/nats-core/internal";
+import type { Transport } from "@nats-io/nats-core/internal";
+import type { ByteChannel, ChannelHandlers } from "./byte_channel.ts";
+import { openTcpChannel } from "./tcp_channel.ts";
+import { openTlsChannel } from "./tls_channel.ts";
+import { openWebSocketChannel } from "./websocket_channel.ts";
+
+/** Connects with this transport, to TCP and WebSocket servers alike. */
+export function connectClient(options: ConnectionOptions): Promise<NatsConnection> {
+  // Without a DNS function: named hosts are what the program may connect to, not their addresses.
+  setTransportFactory({ factory: () => new ClientTransport() });
+  return NatsConnectionImpl.connect(options);
+}
+
+/** `connecting` until `connect` is done, `closed` for good. */
+type Mode = "connecting" | "open" | "closed";
+
+class ClientTransport implements Transport {
+  readonly lang = "deno";
+  readonly version = Deno.version.deno;
+  closeError?: Error;
+  readonly #closed = Promise.withResolvers<void | Error>();
+  #mode: Mode = "connecting";
+  #channel: ByteChannel | null = null;
+  #opening: { close(): void } | null = null;
+  #chunks: Uint8Array[] = [];
+  #wake = Promise.withResolvers<void>();
+
+  async connect(server: Server, options: ConnectionOptions): Promise<void> {
+    const channel = await openChannel(server, options, {
+      onData: (chunk) => {
+        this.#chunks.push(chunk);
+        this.#wake.resolve();
+      },
+      onEnd: (error) => this.#close(error),
+      onOpening: (resource) => {
+        this.#opening = resource;
+        if (this.isClosed) resource.close();
+      },
+    });
+    if (this.isClosed) {
+      channel.close();
+      throw new Error("the connection was given up");
+    }
+    this.#channel = channel;
+    this.#mode = "open";
+  }
+
+  get isClosed(): boolean {
+    return this.#mode === "closed";
+  }
+
+  isEncrypted(): boolean {
+    return this.#channel?.isEncrypted ?? false;
+  }
+
+  send(frame: Uint8Array): void {
+    this.#channel?.send(frame);
+  }
+
+  close(error?: Error): Promise<void> {
+    this.#close(error);
+    return Promise.resolve();
+  }
+
+  disconnect(): void {
+    this.#close(undefined);
+  }
+
+  discard(): void {
+    this.#close(undefined);
+  }
+
+  closed(): Promise<void | Error> {
+    return this.#closed.promise;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    for (;;) {
+      if (this.#chunks.length === 0) {
+        if (this.#mode === "closed") return;
+        this.#wake = Promise.withResolvers();
+        await this.#wake.promise;
+      }
+      const chunks = this.#chunks;
+      this.#chunks = [];
+      yield* chunks;
+    }
+  }
+
+  #close(error: Error | undefined): void {
+    if (this.#mode === "closed") return;
+    const wasOpen = this.#mode === "open";
+    this.#mode = "closed";
+    if (error !== undefined) this.closeError = error;
+    if (this.#channel === null) this.#opening?.close();
+    else this.#channel.close();
+    this.#wake.resolve();
+    // One that never opened is the dialling loop's to handle; a close would start another loop.
+    if (wasOpen) this.#closed.resolve(error);
+  }
+}
+
+async function openChannel(
+  server: Server,
+  { tls }: ConnectionOptions,
+  handlers: ChannelHandlers,
+): Promise<ByteChannel> {
+  const { src, hostname, port, tlsName } = server;
+  if (/^wss?:/.test(src)) return await openWebSocketChannel(src, handlers);
+  const target = { hostname, port, serverName: tlsName || hostname };
+  const channel = tls === undefined ? await openTcpChannel(target, handlers) : null;
+  // What the options do not say the server does: then the connection is made anew with TLS.
+  return channel ?? await openTlsChannel({ ...target, tls: tls ?? {} }, handlers);
+}

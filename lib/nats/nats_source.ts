@@ -1,0 +1,43 @@
+/**
+ * What the sources of this adapter offer beyond the core's port.
+ */
+import type { IncomingMessage } from "../ingest/delivery.ts";
+import type { Source } from "../ingest/ports.ts";
+import type { Log } from "../log.ts";
+
+/** A source that can say what is wrong with it. */
+export interface NatsSource extends Source {
+  /**
+   * A sentence that says why nothing comes and what to do; null when all is well. Asks the server.
+   */
+  health(): Promise<string | null>;
+}
+
+/** A message that gives its payload back. */
+export interface ReleasableMessage extends IncomingMessage {
+  release(): void;
+}
+
+/** Wait before a message comes again whose hand-over failed, in milliseconds. */
+const FAILED_DELAY_MS = 5_000;
+
+/**
+ * Hands one message over. The receiver does not throw; if it does all the same, the message is
+ * given back, as an error here would end the client's reading.
+ */
+export function handOver(
+  message: ReleasableMessage,
+  receive: (message: IncomingMessage) => void,
+  log: Log,
+): void {
+  try {
+    receive(message);
+  } catch (error) {
+    log.error("A message could not be taken over and goes back to the server", {
+      error: error instanceof Error ? error.stack : String(error),
+    });
+    message.nak(FAILED_DELAY_MS);
+  } finally {
+    message.release();
+  }
+}

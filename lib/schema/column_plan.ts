@@ -1,0 +1,135 @@
+/**
+ * The column plan: which columns of a table are sent, in which order, what each accepts, and which
+ * key of a record it takes. Compiled once for a description of a table; a change of the table makes
+ * a new plan. Columns that take care of themselves (generated, DEFAULT, identity) are left out.
+ */
+import { codecOf, type ColumnCodec } from "./acceptance.ts";
+import { keyOfColumn } from "./column_keys.ts";
+import type { TableColumn, TableDescription } from "./table_description.ts";
+
+/** The key and column of the receipt time (contract §5). */
+export const TIMESTAMP_KEY = "_timestamp";
+
+/** A column that is sent. */
+export interface PlannedColumn {
+  readonly name: string;
+  /** The key whose value it takes; null: the time of receipt. */
+  readonly key: string | null;
+  readonly codec: ColumnCodec;
+  /** The type in words, for messages. */
+  readonly typeWords: string;
+}
+
+/** A key of a record that no sent column takes, and that is no new key either. */
+export type UnsentKey =
+  /** The receipt time stands in for it. */
+  | { readonly kind: "ignored" }
+  /** Its column has a DEFAULT or is an identity: to be sent only when a batch has the key. */
+  | { readonly kind: "defaulted" }
+  /** Nothing can be written there; a value other than null makes the row a reject. */
+  | { readonly kind: "refused"; readonly columnName: string; readonly rule: string };
+
+/** What shapes a plan beside the table. */
+export interface PlanOptions {
+  /** Rows get `_timestamp`, the time of receipt. */
+  readonly includeTimestamp: boolean;
+  /** Keys whose columns are sent although they have a DEFAULT or are identities. */
+  readonly sendDefaults?: ReadonlySet<string>;
+}
+
+/** See the head of this file. */
+export interface ColumnPlan {
+  /** Null: the table does not exist yet, and every key is new. */
+  readonly table: TableDescription | null;
+  readonly options: PlanOptions;
+  /** In the order of the catalog, which is the order of the encoded values. */
+  readonly columns: readonly PlannedColumn[];
+  readonly unsentKeys: ReadonlyMap<string, UnsentKey>;
+  /** The receipt time is wanted and the table has no column for it. */
+  readonly lacksTimestamp: boolean;
+}
+
+/** Makes the plan for a table; null for one that does not exist yet. */
+export function compilePlan(table: TableDescription | null, options: PlanOptions): ColumnPlan {
+  const columns: PlannedColumn[] = [];
+  const unsentKeys = new Map<string, UnsentKey>();
+  const placed = new Set<string>();
+  for (const column of table?.columns ?? []) {
+    const key = keyOfColumn(column);
+    // Where two columns claim one key, the first of them has it.
+    if (key === null || placed.has(key)) continue;
+    placed.add(key);
+    const isReceiptTime = options.includeTimestamp && key === TIMESTAMP_KEY;
+    const unsent = isReceiptTime
+      ? unsentTimestamp(column)
+      : unsentKey(column, options.sendDefaults?.has(key) ?? false);
+    if (unsent !== null) {
+      unsentKeys.set(key, unsent);
+      continue;
+    }
+    columns.push({
+      name: column.name,
+      key: isReceiptTime ? null : key,
+      codec: codecOf(column),
+      typeWords: typeWords(column),
+    });
+  }
+  if (options.includeTimestamp) unsentKeys.set(TIMESTAMP_KEY, { kind: "ignored" });
+  const lacksTimestamp = options.includeTimestamp && !placed.has(TIMESTAMP_KEY);
+  return { table, options, columns, unsentKeys, lacksTimestamp };
+}
+
+/** The same plan with the columns of these keys sent although they have a DEFAULT. */
+export function planSendingDefaults(plan: ColumnPlan, keys: Iterable<string>): ColumnPlan {
+  const sendDefaults = new Set([...plan.options.sendDefaults ?? [], ...keys]);
+  return compilePlan(plan.table, { ...plan.options, sendDefaults });
+}
+
+function unsentKey(column: TableColumn, sendsDefault: boolean): UnsentKey | null {
+  if (column.generated) {
+    return { kind: "refused", columnName: column.name, rule: "the column is generated" };
+  }
+  if (codecOf(column).kind === "unsupported") {
+    return {
+      kind: "refused",
+      columnName: column.name,
+      rule: `no value is known to be lossless in type ${typeWords(column)}`,
+    };
+  }
+  const fillsItself = column.hasDefault || column.identity !== "none";
+  return fillsItself && !sendsDefault ? { kind: "defaulted" } : null;
+}
+
+/** The receipt time goes into columns that hold a moment or any text; others keep their default. */
+function unsentTimestamp(column: TableColumn): UnsentKey | null {
+  const codec = codecOf(column);
+  const canHold = codec.kind === "timestamptz" || codec.kind === "json" ||
+    (codec.kind === "text" && (codec.charactersMax ?? Infinity) >= TIMESTAMP_CHARACTERS);
+  return canHold && !column.generated ? null : { kind: "ignored" };
+}
+
+/** Length of `2026-11-24T12:00:00Z`. */
+const TIMESTAMP_CHARACTERS = 20;
+
+/** The type as SQL spells it, with its modifier. */
+function typeWords(column: TableColumn): string {
+  const name = SQL_NAMES[column.typeName] ?? column.typeName;
+  const codec = codecOf(column);
+  if (codec.kind === "numeric" && codec.modifier !== null) {
+    return `${name}(${codec.modifier.precision},${codec.modifier.scale})`;
+  }
+  return codec.kind === "text" && codec.charactersMax !== null
+    ? `${name}(${codec.charactersMax})`
+    : name;
+}
+
+/** Catalog names that SQL spells otherwise. */
+const SQL_NAMES: Readonly<Record<string, string | undefined>> = {
+  bool: "boolean",
+  int2: "smallint",
+  int4: "integer",
+  int8: "bigint",
+  float4: "real",
+  float8: "double precision",
+  bpchar: "char",
+};

@@ -1,0 +1,274 @@
+/**
+ * Writes one flush in one transaction: ledger, plan check, COPY, rejects, COMMIT (design §4). The
+ * first try assumes that all is well; a message that the ledger knows or a row that PostgreSQL
+ * refuses rolls back and repeats with more care, at most once each. Everything is in the transaction
+ * or nothing is; an unknown commit is said to be unknown.
+ */
+import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
+import type { Flush, FlushOutcome, KnownMessage, Reject } from "../ingest/ports.ts";
+import { quoteIdentifier } from "../schema/identifiers.ts";
+import type { TableDescription } from "../schema/table_description.ts";
+import { type Isolation, writeIsolated } from "./isolation.ts";
+import {
+  groupBySource,
+  insertEntries,
+  insertMissingEntries,
+  isLedgerConflict,
+  type LedgerEntries,
+} from "./ledger_entries.ts";
+import { insertRejects, summarizeKnown } from "./rejects.ts";
+import { chunksOf, countRows, freshRanges, type RowRange } from "./row_ranges.ts";
+import type { Session } from "./session.ts";
+import type { SessionPool } from "./session_pool.ts";
+import type { SourceIds } from "./source_ids.ts";
+import { qualifiedName } from "./sql_text.ts";
+import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
+import { checkPlan, refusalOfKind } from "./table_reader.ts";
+import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
+
+/** How careful a try is. */
+interface Care {
+  /** The ledger is asked which messages it knows, instead of failing at the first. */
+  readonly skipKnown: boolean;
+  /** Rows are isolated, instead of sent as a whole. */
+  readonly isolate: boolean;
+}
+
+/** Why a try was rolled back on purpose; not a failure. */
+class TryAgain extends Error {
+  override readonly name = "TryAgain";
+  readonly why: "known-messages" | "refused-rows" | "plan-stale";
+
+  constructor(why: TryAgain["why"]) {
+    super(why);
+    this.why = why;
+  }
+}
+
+/** A careless try, one for each care: the third cannot fail for lack of care. */
+const TRIES_MAX = 3;
+
+type Committed = Extract<FlushOutcome, { kind: "committed" }>;
+
+/** Writes flushes; see the top of this file. */
+export class FlushWriter {
+  readonly #pool: SessionPool;
+  readonly #timeouts: TransactionTimeouts;
+  readonly #sourceIds: SourceIds;
+
+  constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
+    this.#pool = pool;
+    this.#timeouts = timeouts;
+    this.#sourceIds = sourceIds;
+  }
+
+  /** See {@linkcode TableStore.write}. */
+  async write(flush: Flush): Promise<FlushOutcome> {
+    const { table } = flush;
+    if (table !== null) refuseOtherKinds(table);
+    if (table === null && flush.rows.count > 0) {
+      throw new TypeError("Cannot write rows without a table");
+    }
+    using lease = await this.#pool.acquire("flush");
+    const { session } = lease;
+    const ledger = await this.#groupMessages(session, flush);
+    let care: Care = { skipKnown: false, isolate: false };
+    for (let tries = 1; tries <= TRIES_MAX; tries++) {
+      try {
+        return await this.#tryOnce(session, flush, ledger, care);
+      } catch (error) {
+        if (!(error instanceof TryAgain)) throw error;
+        switch (error.why) {
+          case "plan-stale":
+            return { kind: "plan-stale" };
+          case "known-messages":
+            care = { ...care, skipKnown: true };
+            break;
+          case "refused-rows":
+            care = { ...care, isolate: true };
+            break;
+        }
+      }
+    }
+    throw new StoreUnavailableError("Cannot write the flush as other writers got in between");
+  }
+
+  async #groupMessages(session: Session, flush: Flush): Promise<LedgerEntries> {
+    try {
+      const identities = flush.messages.map(({ identity }) => identity);
+      return await groupBySource(session, this.#sourceIds, identities);
+    } catch (error) {
+      throw storeUnavailable(error, "number a stream in the ledger");
+    }
+  }
+
+  async #tryOnce(
+    session: Session,
+    flush: Flush,
+    ledger: LedgerEntries,
+    care: Care,
+  ): Promise<Committed> {
+    try {
+      return await inTransaction(
+        session,
+        this.#timeouts,
+        () => writeEverything(session, flush, ledger, care),
+      );
+    } catch (error) {
+      // The steps translate their own errors: what is left came from BEGIN or COMMIT.
+      if (!(error instanceof StatementError)) throw error;
+      // A deferred constraint speaks at COMMIT.
+      if (error.kind === "data" && !care.isolate) throw new TryAgain("refused-rows");
+      throw tableUnavailable(error, "commit the flush", flush.table?.name ?? "");
+    }
+  }
+}
+
+function refuseOtherKinds(table: TableDescription): void {
+  const refusal = refusalOfKind(table.relationKind);
+  if (refusal === null) return;
+  throw new TableUnavailableError(`Cannot write ${table.name} as ${refusal}`, {
+    table: table.name,
+    kind: "refused",
+  });
+}
+
+/** The statements between BEGIN and COMMIT. */
+async function writeEverything(
+  session: Session,
+  flush: Flush,
+  ledger: LedgerEntries,
+  care: Care,
+): Promise<Committed> {
+  const knownIndexes = await writeLedger(session, ledger, care);
+  const ranges = freshRanges(flush.messages, knownIndexes, flush.rows.count);
+  const { table } = flush;
+  let written: Isolation = { rowsWritten: 0, refused: [] };
+  if (table !== null && countRows(ranges) > 0) {
+    await lockAndCheck(session, table);
+    written = await writeRows(session, table, flush, ranges, care);
+  }
+  const rejects = [
+    ...freshRejects(flush, knownIndexes),
+    ...written.refused.map(({ row, refusal }) => flush.rejectRow(row, refusal)),
+  ];
+  const known = await writeRejects(session, ledger, rejects, knownIndexes);
+  return { kind: "committed", rowsWritten: written.rowsWritten, rejects, known };
+}
+
+async function writeLedger(
+  session: Session,
+  ledger: LedgerEntries,
+  care: Care,
+): Promise<ReadonlySet<number>> {
+  try {
+    if (care.skipKnown) return await insertMissingEntries(session, ledger);
+    await insertEntries(session, ledger);
+    return new Set();
+  } catch (error) {
+    if (isLedgerConflict(error)) throw new TryAgain("known-messages");
+    throw storeUnavailable(error, "write the ledger");
+  }
+}
+
+/**
+ * Takes the lock that COPY would take, then looks whether the table is the one that was encoded for:
+ * a plan gone stale can corrupt values without any error. From here on nobody can change it.
+ */
+async function lockAndCheck(session: Session, table: TableDescription): Promise<void> {
+  try {
+    await session.execute(`LOCK TABLE ${qualifiedName(table)} IN ROW EXCLUSIVE MODE`);
+    const check = await checkPlan(session, table);
+    if (check?.fingerprint !== table.fingerprint) throw new TryAgain("plan-stale");
+    if (check.hasRowSecurity) {
+      throw new TableUnavailableError(
+        `Cannot write ${table.name} as its row-level security applies to this role`,
+        { table: table.name, kind: "refused" },
+      );
+    }
+  } catch (error) {
+    if (error instanceof StatementError && error.kind === "schema") {
+      throw new TryAgain("plan-stale"); // dropped, renamed, or a view by now
+    }
+    throw tableUnavailable(error, `lock ${table.name}`, table.name);
+  }
+}
+
+/**
+ * Behind the check a schema error comes from a trigger, default or generated column and means the
+ * table as a whole; 22P02 and 22003 are the data's, since COPY text carries no parameter types that
+ * could be stale.
+ */
+async function writeRows(
+  session: Session,
+  table: TableDescription,
+  flush: Flush,
+  ranges: readonly RowRange[],
+  care: Care,
+): Promise<Isolation> {
+  const send = (part: readonly RowRange[]): Promise<number> =>
+    sendRows(session, table, flush, part);
+  try {
+    if (!care.isolate) return { rowsWritten: await send(ranges), refused: [] };
+    const writeRange = (range: RowRange): Promise<number> => send([range]);
+    return await writeIsolated(session, { table: table.name, ranges, writeRows: writeRange });
+  } catch (error) {
+    if (error instanceof StatementError && error.kind === "data" && !care.isolate) {
+      throw new TryAgain("refused-rows");
+    }
+    throw tableUnavailable(error, `write ${table.name}`, table.name);
+  }
+}
+
+async function sendRows(
+  session: Session,
+  table: TableDescription,
+  flush: Flush,
+  ranges: readonly RowRange[],
+): Promise<number> {
+  const name = qualifiedName(table);
+  if (flush.columns.length === 0) {
+    // COPY without columns is a syntax error; such rows are all defaults.
+    const count = countRows(ranges);
+    await session.execute(
+      `INSERT INTO ${name} SELECT FROM pg_catalog.generate_series(1, ${count})`,
+    );
+    return count;
+  }
+  const columns = flush.columns.map(quoteIdentifier).join(", ");
+  return await session.copyIn(
+    `COPY ${name} (${columns}) FROM STDIN`,
+    chunksOf(flush.rows, ranges),
+  );
+}
+
+/** Rejects found by encoding, but those of messages whose rejects are there already. */
+function freshRejects(flush: Flush, known: ReadonlySet<number>): readonly Reject[] {
+  if (known.size === 0) return flush.rejects;
+  const knownNames = new Set(
+    flush.messages.filter((_, index) => known.has(index)).map(({ identity }) => nameOf(identity)),
+  );
+  return flush.rejects.filter(({ identity }) =>
+    identity === null || !knownNames.has(nameOf(identity))
+  );
+}
+
+function nameOf(identity: Reject["identity"]): string {
+  if (identity === null) return "";
+  const { origin, sequence, storedNs } = identity;
+  return JSON.stringify([origin.stream, origin.created, origin.consumer, sequence, storedNs]);
+}
+
+async function writeRejects(
+  session: Session,
+  ledger: LedgerEntries,
+  rejects: readonly Reject[],
+  known: ReadonlySet<number>,
+): Promise<readonly KnownMessage[]> {
+  try {
+    await insertRejects(session, rejects, ledger.sourceOf);
+    return await summarizeKnown(session, ledger, known);
+  } catch (error) {
+    throw storeUnavailable(error, "keep rejects");
+  }
+}

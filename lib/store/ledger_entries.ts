@@ -1,0 +1,98 @@
+/**
+ * Writes the ledger's entries inside a flush's transaction: the fast way, which fails when any
+ * message is known, and the slow way, which tells the known ones. Entries go in sorted by key, as
+ * overlapping flushes of two instances would deadlock otherwise. The ledger's own integers are
+ * spliced into the statements; they are checked to be integers.
+ */
+import type { MessageIdentity, StreamOrigin } from "../ingest/delivery.ts";
+import type { Session } from "./session.ts";
+import type { SourceIds } from "./source_ids.ts";
+import { integerArray } from "./sql_text.ts";
+import { StatementError } from "./statement_error.ts";
+
+/** Messages of one source. */
+export interface SourceEntries {
+  readonly source: number;
+  readonly entries: readonly {
+    /** Index into the list that was grouped. */
+    readonly index: number;
+    readonly identity: MessageIdentity;
+  }[];
+}
+
+/** Messages with identities, by source. */
+export interface LedgerEntries {
+  /** By ascending source, so that all flushes lock in one order. */
+  readonly bySource: readonly SourceEntries[];
+  readonly sourceOf: ReadonlyMap<StreamOrigin, number>;
+}
+
+/** Groups identities by source; null ones (core NATS) have no entry. Outside of a transaction. */
+export async function groupBySource(
+  session: Session,
+  sourceIds: SourceIds,
+  identities: readonly (MessageIdentity | null)[],
+): Promise<LedgerEntries> {
+  const sourceOf = new Map<StreamOrigin, number>();
+  const groups = new Map<number, { index: number; identity: MessageIdentity }[]>();
+  for (const [index, identity] of identities.entries()) {
+    if (identity === null) continue;
+    let source = sourceOf.get(identity.origin);
+    if (source === undefined) {
+      source = await sourceIds.resolve(session, identity.origin);
+      sourceOf.set(identity.origin, source);
+    }
+    const group = groups.get(source);
+    if (group === undefined) groups.set(source, [{ index, identity }]);
+    else group.push({ index, identity });
+  }
+  const bySource = [...groups].map(([source, entries]) => ({ source, entries }))
+    .sort((a, b) => a.source - b.source);
+  return { bySource, sourceOf };
+}
+
+/**
+ * Rows of source, sequence and stored time in the order of the primary key. (Only the bare name
+ * `unnest` takes several arrays.)
+ */
+function insertText({ source, entries }: SourceEntries): string {
+  const sequences = integerArray(entries.map(({ identity }) => identity.sequence));
+  const times = integerArray(entries.map(({ identity }) => identity.storedNs));
+  return `INSERT INTO state_tables.delivered (source, seq, stored_ns)
+    SELECT ${source}, seq, ns FROM unnest('${sequences}'::bigint[], '${times}'::bigint[])
+    u(seq, ns) ORDER BY seq, ns`;
+}
+
+/**
+ * Inserts all entries.
+ *
+ * @throws {StatementError} for which {@linkcode isLedgerConflict} holds, when any is known
+ */
+export async function insertEntries(session: Session, ledger: LedgerEntries): Promise<void> {
+  for (const group of ledger.bySource) await session.execute(insertText(group));
+}
+
+/** True when the ledger, and no unique index of anybody else, knows a message already. */
+export function isLedgerConflict(error: unknown): boolean {
+  return error instanceof StatementError && error.sqlState === "23505" &&
+    error.schema === "state_tables" && error.table === "delivered";
+}
+
+/** Inserts what is missing and answers with the indexes of those that were known. */
+export async function insertMissingEntries(
+  session: Session,
+  ledger: LedgerEntries,
+): Promise<ReadonlySet<number>> {
+  const known = new Set<number>();
+  for (const group of ledger.bySource) {
+    const inserted = await session.queryOnce<{ seq: string; stored_ns: string }>(
+      `${insertText(group)} ON CONFLICT DO NOTHING RETURNING seq, stored_ns`,
+    );
+    const fresh = new Set(inserted.map(({ seq, stored_ns }) => `${seq}:${stored_ns}`));
+    for (const { index, identity } of group.entries) {
+      // Deleted when met, so that a message that stands in the list twice is written once.
+      if (!fresh.delete(`${identity.sequence}:${identity.storedNs}`)) known.add(index);
+    }
+  }
+  return known;
+}

@@ -1,0 +1,196 @@
+/**
+ * The schema `state_tables`: the ledger, the rejects and the record of changes. Created at start,
+ * under an advisory lock, by whichever instance comes first; programs of different versions run side
+ * by side as long as the version row says that the older ones still understand the tables. A role
+ * that may not create them works with what it finds.
+ */
+import { ConfigurationError } from "../errors.ts";
+import { isDefinitionRace } from "./sql_state.ts";
+import type { Session } from "./session.ts";
+import { StatementError, storeUnavailable } from "./statement_error.ts";
+import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
+
+/** Version of the tables that this program makes and understands. */
+const VERSION = 1;
+
+/** First key of our advisory locks; the second is 0 for the schema, else a hash of the table. */
+export const ADVISORY_LOCK_CLASS = 0x53544142; // "STAB"
+
+const CREATE_TABLES = `
+CREATE TABLE state_tables.version (
+  version int NOT NULL,
+  -- the oldest program version that may still work with these tables
+  readable_by int NOT NULL
+);
+INSERT INTO state_tables.version VALUES (${VERSION}, ${VERSION});
+CREATE TABLE state_tables.source (
+  id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  consumer text NOT NULL,
+  filter text NOT NULL,
+  stream text NOT NULL,
+  created text NOT NULL,
+  -- where the consumer was told to begin, for when it has to be created again
+  begins_at jsonb,
+  UNIQUE (consumer, filter, stream, created)
+);
+CREATE TABLE state_tables.delivered (
+  source int NOT NULL,
+  seq bigint NOT NULL,
+  stored_ns bigint NOT NULL,
+  PRIMARY KEY (source, seq, stored_ns)
+);
+CREATE TABLE state_tables.ack_floor (
+  source int NOT NULL,
+  consumer_created text NOT NULL,
+  floor bigint NOT NULL,
+  floor_stored_ns bigint NOT NULL,
+  seen_at timestamptz NOT NULL DEFAULT now(),
+  pruned_at timestamptz,
+  PRIMARY KEY (source, consumer_created, seen_at)
+);
+CREATE TABLE state_tables.rejected (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT now(),
+  state text NOT NULL DEFAULT 'rejected' CHECK (state IN ('rejected', 'parked')),
+  source int,
+  seq bigint,
+  stored_ns bigint,
+  ordinal int NOT NULL,
+  route_id text,
+  processor_id text,
+  table_name text,
+  sqlstate text,
+  column_name text,
+  constraint_name text,
+  reason text NOT NULL,
+  record text,
+  payload bytea,
+  received_at timestamptz NOT NULL,
+  UNIQUE (source, seq, stored_ns, ordinal)
+);
+CREATE TABLE state_tables.schema_change (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT now(),
+  table_name text NOT NULL,
+  column_name text,
+  change text NOT NULL,
+  from_type text,
+  to_type text,
+  reason text NOT NULL,
+  source int,
+  seq bigint
+);`;
+
+/** What the program does with its tables, for the check that the role may. */
+const RIGHTS: readonly (readonly [table: string, rights: string])[] = [
+  ["version", "SELECT"],
+  ["source", "SELECT"],
+  ["source", "INSERT"],
+  ["source", "UPDATE"],
+  ["delivered", "SELECT"],
+  ["delivered", "INSERT"],
+  ["ack_floor", "SELECT"],
+  ["rejected", "SELECT"],
+  ["rejected", "INSERT"],
+  ["schema_change", "INSERT"],
+];
+
+/** Tries when somebody creates the schema at the same moment without our lock. */
+const TRIES_MAX = 3;
+
+interface VersionRow {
+  readonly version: number;
+  readonly readable_by: number;
+}
+
+/**
+ * Makes sure that the tables are there and that this program may use them.
+ *
+ * @throws {ConfigurationError} the role may neither create nor use them, or they are too new
+ * @throws {StoreUnavailableError} the database cannot be used at the moment
+ */
+export async function ensureSchema(
+  session: Session,
+  timeouts: TransactionTimeouts,
+): Promise<void> {
+  try {
+    let found = await readVersion(session);
+    for (let tries = 1; found === null; tries++) {
+      try {
+        await inTransaction(session, timeouts, () => createTables(session));
+      } catch (error) {
+        const isRace = error instanceof StatementError &&
+          isDefinitionRace(error.sqlState, error.schema);
+        if (!isRace || tries >= TRIES_MAX) throw error;
+      }
+      found = await readVersion(session);
+    }
+    checkVersion(found);
+    await checkRights(session);
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+async function readVersion(session: Session): Promise<VersionRow | null> {
+  try {
+    const [row] = await session.queryOnce<VersionRow>(
+      "SELECT version, readable_by FROM state_tables.version ORDER BY version DESC LIMIT 1",
+    );
+    return row ?? null;
+  } catch (error) {
+    // 42P01, 3F000: not there yet
+    if (error instanceof StatementError && error.kind === "schema") return null;
+    throw error;
+  }
+}
+
+async function createTables(session: Session): Promise<void> {
+  await session.queryOnce(`SELECT pg_catalog.pg_advisory_xact_lock(${ADVISORY_LOCK_CLASS}, 0)`);
+  const [state] = await session.queryOnce<{ schema: string | null; ready: string | null }>(
+    `SELECT (SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = 'state_tables') AS schema,
+            (SELECT c.relname FROM pg_catalog.pg_class c
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = 'state_tables' AND c.relname = 'version') AS ready`,
+  );
+  if (state === undefined) throw new TypeError("Cannot look for a schema: no answer");
+  if (state.ready !== null) return;
+  // CREATE SCHEMA asks for the right on the database even where IF NOT EXISTS has nothing to do.
+  if (state.schema === null) await session.execute("CREATE SCHEMA state_tables");
+  await session.execute(CREATE_TABLES);
+}
+
+function checkVersion(found: VersionRow): void {
+  if (found.readable_by <= VERSION) return;
+  throw new ConfigurationError([{
+    key: "DSN",
+    rule: `the schema state_tables must be readable by version ${VERSION} of its tables; ` +
+      "run the newer program, or give this one a database of its own",
+    value: `version ${found.version}, readable by ${found.readable_by} and later`,
+  }]);
+}
+
+async function checkRights(session: Session): Promise<void> {
+  const values = RIGHTS.map(([table, right]) => `('${table}', '${right}')`).join(", ");
+  const missing = await session.queryOnce<{ right: string; name: string }>(
+    `SELECT r AS right, t AS name FROM (VALUES ${values}) u(t, r)
+     WHERE NOT pg_catalog.has_table_privilege('state_tables.' || t, r)`,
+  );
+  if (missing.length === 0) return;
+  throw new ConfigurationError([{
+    key: "DSN",
+    rule: "the role must have these rights: " +
+      missing.map(({ right, name }) => `${right} on state_tables.${name}`).join(", "),
+  }]);
+}
+
+function explain(error: unknown): unknown {
+  if (error instanceof StatementError && error.sqlState === "42501") {
+    return new ConfigurationError([{
+      key: "DSN",
+      rule: "the role must have CREATE on the database, or the schema state_tables must be there " +
+        `and the role have rights on it; PostgreSQL says: ${error.message}`,
+    }], { cause: error });
+  }
+  return storeUnavailable(error, "prepare the schema state_tables");
+}

@@ -1,0 +1,58 @@
+/**
+ * Which of a flush's encoded rows are sent, and as which pieces of bytes. Pure arithmetic on row
+ * numbers; rows keep their order everywhere.
+ */
+import type { EncodedRows } from "../encoder/encoded_batch.ts";
+import type { FlushMessage } from "../ingest/ports.ts";
+import { COPY_CHUNK_BYTES } from "./copy.ts";
+
+/** Rows `from` up to, not including, `to`. */
+export interface RowRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** All rows but those of the messages that the ledger knows, as few ranges as possible, in order. */
+export function freshRanges(
+  messages: readonly FlushMessage[],
+  known: ReadonlySet<number>,
+  rowCount: number,
+): readonly RowRange[] {
+  const skipped = messages.filter((message, index) => known.has(index) && message.rowCount > 0)
+    .sort((a, b) => a.firstRow - b.firstRow);
+  const ranges: RowRange[] = [];
+  let from = 0;
+  for (const { firstRow, rowCount: rows } of skipped) {
+    if (firstRow > from) ranges.push({ from, to: firstRow });
+    from = Math.max(from, firstRow + rows);
+  }
+  if (from < rowCount) ranges.push({ from, to: rowCount });
+  return ranges;
+}
+
+/** Number of rows in the ranges. */
+export function countRows(ranges: readonly RowRange[]): number {
+  return ranges.reduce((sum, { from, to }) => sum + to - from, 0);
+}
+
+/** The bytes of the ranges, in chunks of a size that COPY likes; views, cut anywhere in a row. */
+export function* chunksOf(
+  rows: EncodedRows,
+  ranges: readonly RowRange[],
+  chunkBytes: number = COPY_CHUNK_BYTES,
+): Generator<Uint8Array, void, undefined> {
+  for (const { from, to } of ranges) {
+    const end = endOf(rows, to - 1);
+    for (let at = endOf(rows, from - 1); at < end; at += chunkBytes) {
+      yield rows.bytes.subarray(at, Math.min(at + chunkBytes, end));
+    }
+  }
+}
+
+/** Byte offset behind a row; 0 for the row before the first. */
+function endOf(rows: EncodedRows, row: number): number {
+  if (row < 0) return 0;
+  const end = rows.ends[row];
+  if (end === undefined) throw new RangeError(`Cannot find row ${row} of ${rows.count}`);
+  return end;
+}

@@ -1,0 +1,254 @@
+/**
+ * One connection to PostgreSQL. The client library reconnects by itself, even in the middle of a
+ * transaction, and would run the rest of it on a new connection; so each session has a client with
+ * exactly one socket, and once that is lost the session is dead for good: every call throws
+ * {@linkcode StoreUnavailableError} without touching the client. One user at a time; the pool sees
+ * to that.
+ */
+import type { Socket } from "node:net";
+import postgres from "postgres";
+import type { Clock } from "../clock.ts";
+import { StoreUnavailableError } from "../errors.ts";
+import { copyIn, type CopyQuery } from "./copy.ts";
+import {
+  type Encryption,
+  openSocket,
+  type ServerAddress,
+  TlsFailure,
+  type TlsSettings,
+} from "./socket.ts";
+import { readServerError } from "./statement_error.ts";
+
+/** Who connects to which database, and how. */
+export interface SessionOptions {
+  readonly user: string;
+  /** Null when there is none. */
+  readonly password: string | null;
+  readonly database: string;
+  readonly applicationName: string;
+  /** Sent in the start-up message, as libpq sends keywords that it does not know. */
+  readonly startupParameters: Readonly<Record<string, string>>;
+  /** For TCP and TLS, and once more for authentication. */
+  readonly connectTimeoutMs: number;
+  readonly tls: TlsSettings;
+  /** Statements whose text never changes are prepared by name; off behind a transaction pooler. */
+  readonly prepare: boolean;
+  readonly clock: Clock;
+}
+
+/** A value for `$1`, `$2`, …; arrays are passed as PostgreSQL's array text. */
+export type Parameter = string | number | boolean | null | Date | Uint8Array;
+
+type Client = postgres.Sql;
+
+/** What the library's client does and its types leave out. */
+interface ClientOptions extends postgres.Options<Record<string, never>> {
+  readonly socket: () => Promise<Socket>;
+  readonly sslnegotiation: null;
+}
+
+/** One connection; see the top of this file. */
+export class Session {
+  readonly address: ServerAddress;
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #prepare: boolean;
+  readonly #socket: Promise<Socket>;
+  #state: "good" | "retired" | "dead" = "good";
+  #busySinceMs: number | null = null;
+  #rejectCurrent: ((error: unknown) => void) | null = null;
+
+  /** Connects at the first statement. */
+  constructor(address: ServerAddress, encryption: Encryption, options: SessionOptions) {
+    this.address = address;
+    this.#clock = options.clock;
+    this.#prepare = options.prepare;
+    const socket = Promise.withResolvers<Socket>();
+    this.#socket = socket.promise;
+    this.#socket.catch(() => {}); // the first statement has the same error
+    let isOpened = false;
+    this.#client = postgres(clientOptions(address, options, {
+      openSocket: () => {
+        // The library asks again when it wants to reconnect.
+        if (isOpened) return Promise.reject(this.#lost());
+        isOpened = true;
+        const { tls, clock, connectTimeoutMs } = options;
+        openSocket(address, { encryption, tls, clock, timeoutMs: connectTimeoutMs })
+          .then(socket.resolve, socket.reject);
+        return socket.promise;
+      },
+      onClose: () => this.#markDead(),
+    }));
+  }
+
+  /** The connection was lost; the session can only be thrown away. */
+  get isDead(): boolean {
+    return this.#state === "dead";
+  }
+
+  /** True when it may be used again after the present use. */
+  get isReusable(): boolean {
+    return this.#state === "good";
+  }
+
+  /** Monotonic time at which the statement under way began, or null. */
+  get busySinceMs(): number | null {
+    return this.#busySinceMs;
+  }
+
+  /** Not to be used again once given back: its server is not the one we want. */
+  retire(): void {
+    if (this.#state === "good") this.#state = "retired";
+  }
+
+  /**
+   * Runs a statement whose text never changes, with parameters. Statement and row type stand
+   * together in the caller: the row type is what that statement selects.
+   *
+   * @throws {StatementError} PostgreSQL refused it
+   * @throws {StoreUnavailableError} the connection is lost
+   */
+  async query<Row extends object>(
+    text: string,
+    parameters: readonly Parameter[],
+  ): Promise<readonly Row[]> {
+    return await this.#run(() =>
+      this.#client.unsafe<Row[]>(text, [...parameters], { prepare: this.#prepare })
+    );
+  }
+
+  /** Like `query`, for a text that varies: it is not kept prepared. */
+  async queryOnce<Row extends object>(
+    text: string,
+    parameters: readonly Parameter[] = [],
+  ): Promise<readonly Row[]> {
+    return await this.#run(() =>
+      this.#client.unsafe<Row[]>(text, [...parameters], { prepare: false })
+    );
+  }
+
+  /**
+   * Runs statements without parameters and answers with the last one's command tag, `COMMIT` or
+   * `ROLLBACK` for example. Throws as `query` does.
+   */
+  async execute(text: string): Promise<string> {
+    const result: unknown = await this.#run(() => this.#client.unsafe(text));
+    // Several statements give an array of results; one gives a result, an array with a command.
+    const isOne = typeof result === "object" && result !== null && "command" in result;
+    const last: unknown = isOne || !Array.isArray(result) ? result : result.at(-1);
+    const command = typeof last === "object" && last !== null && "command" in last
+      ? last.command
+      : "";
+    return typeof command === "string" ? command : "";
+  }
+
+  /** COPY … FROM STDIN; resolves to the number of rows. Throws as `query` does. */
+  async copyIn(statement: string, chunks: Iterable<Uint8Array>): Promise<number> {
+    return await this.#run(() => {
+      // See CopyQuery: the library's types leave out what is used.
+      const query = this.#client.unsafe(statement) as unknown as CopyQuery;
+      return copyIn(query, chunks);
+    });
+  }
+
+  /** Ends the connection politely. */
+  async close(): Promise<void> {
+    const isConnected = this.#state !== "dead";
+    this.#markDead();
+    await this.#client.end({ timeout: isConnected ? 1 : 0 });
+    await this.#destroySocket();
+  }
+
+  /** Ends the connection at once; the statement under way fails. */
+  async destroy(): Promise<void> {
+    this.#markDead();
+    await this.#destroySocket();
+    await this.#client.end({ timeout: 0 });
+  }
+
+  async #destroySocket(): Promise<void> {
+    const socket = await this.#socket.catch(() => null);
+    if (socket === null || socket.closed) return;
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.destroy();
+    await closed;
+  }
+
+  /** The statement under way fails, unless the library says in a moment why it does. */
+  #markDead(): void {
+    this.#state = "dead";
+    queueMicrotask(() => this.#rejectCurrent?.(this.#lost()));
+  }
+
+  /** @param code an error code of the socket or the library; never its message, which may hold data */
+  #lost(code?: string): StoreUnavailableError {
+    const { host, port } = this.address;
+    const why = code === undefined ? "" : `: ${code}`;
+    return new StoreUnavailableError(
+      `Cannot use the connection to PostgreSQL at ${host}:${port} as it is lost${why}`,
+    );
+  }
+
+  /** The library does not settle every statement of a lost connection: losing it settles ours. */
+  #run<T>(start: () => PromiseLike<T>): Promise<T> {
+    if (this.#state === "dead") return Promise.reject(this.#lost());
+    if (this.#busySinceMs !== null) {
+      return Promise.reject(new TypeError("Cannot run a statement as another one is under way"));
+    }
+    this.#busySinceMs = this.#clock.monotonic();
+    return new Promise<T>((resolve, reject) => {
+      this.#rejectCurrent = reject;
+      start().then(resolve, (error) => reject(this.#translate(error)));
+    }).finally(() => {
+      this.#busySinceMs = null;
+      this.#rejectCurrent = null;
+    });
+  }
+
+  #translate(error: unknown): unknown {
+    const answer = readServerError(error);
+    if (answer !== null) {
+      // Read-only: a standby, or a primary about to become one. 26000: a pooler changed servers.
+      if (answer.sqlState === "25006" || answer.sqlState === "26000") this.retire();
+      return answer;
+    }
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "UNDEFINED_VALUE" || code === "MAX_PARAMETERS_EXCEEDED") {
+      return new TypeError(`Cannot run a statement as the client library says: ${code}`);
+    }
+    this.#markDead();
+    if (error instanceof StoreUnavailableError || error instanceof TlsFailure) return error;
+    return this.#lost(typeof code === "string" ? code : undefined);
+  }
+}
+
+/** Every option is given, so that no `PG*` variable of the environment changes any of it. */
+function clientOptions(
+  address: ServerAddress,
+  options: SessionOptions,
+  hooks: { openSocket: () => Promise<Socket>; onClose: () => void },
+): ClientOptions {
+  return {
+    host: address.host,
+    port: address.port,
+    user: options.user,
+    pass: () => options.password ?? "",
+    database: options.database,
+    connection: { application_name: options.applicationName, ...options.startupParameters },
+    socket: hooks.openSocket,
+    onclose: hooks.onClose,
+    onnotice: () => {}, // "already exists, skipping" and the like
+    ssl: false, // the socket has it already
+    sslnegotiation: null,
+    prepare: options.prepare,
+    max: 1,
+    max_lifetime: null, // the pool ends sessions, between two uses
+    idle_timeout: 0,
+    connect_timeout: Math.max(1, Math.ceil(options.connectTimeoutMs / 1000)),
+    keep_alive: null, // set by ours
+    backoff: false,
+    debug: false,
+    fetch_types: false,
+    publications: "none",
+  };
+}

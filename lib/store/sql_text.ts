@@ -1,0 +1,33 @@
+/**
+ * The one place where names and constants become SQL text. Row values never do; they travel by COPY
+ * or as parameters.
+ */
+import { quoteIdentifier } from "../schema/identifiers.ts";
+
+/** `"schema"."table"`. */
+export function qualifiedName(table: { readonly schema: string; readonly name: string }): string {
+  return `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`;
+}
+
+/**
+ * A string constant, for statements that take no parameters (COMMENT, SET). Right whatever
+ * `standard_conforming_strings` says.
+ */
+export function quoteLiteral(text: string): string {
+  const doubled = text.replaceAll("'", "''");
+  return doubled.includes("\\") ? `E'${doubled.replaceAll("\\", "\\\\")}'` : `'${doubled}'`;
+}
+
+/** A `bigint[]` or `int[]` parameter: `{1,2,3}`. Takes decimal digits only. */
+export function integerArray(values: Iterable<number | string>): string {
+  const items = [...values].map(String);
+  const wrong = items.find((item) => !/^-?\d+$/.test(item));
+  if (wrong !== undefined) throw new TypeError(`Cannot pass ${wrong} as it is no integer`);
+  return `{${items.join(",")}}`;
+}
+
+/** A `text[]` parameter. */
+export function textArray(values: readonly string[]): string {
+  const items = values.map((value) => `"${value.replaceAll(/["\\]/g, "\\$&")}"`);
+  return `{${items.join(",")}}`;
+}

@@ -1,0 +1,202 @@
+/**
+ * The store as the rest of the program sees it: one pool of connections, and on it the catalog, the
+ * tables, the ledger and the rejects. Opening it connects, makes sure that the schema `state_tables`
+ * is there, and resolves where tables go; it does not wait for a database that is away.
+ */
+import type { Clock } from "../clock.ts";
+import type { DatabaseTarget } from "../config/dsn.ts";
+import { ConfigurationError } from "../errors.ts";
+import type {
+  Flush,
+  FlushOutcome,
+  KnownMessage,
+  Reject,
+  TableChange,
+  TableIdentity,
+  TableStore,
+} from "../ingest/ports.ts";
+import type { Log } from "../log.ts";
+import type { TableDescription } from "../schema/table_description.ts";
+import { PostgresCatalog } from "./catalog.ts";
+import { FlushWriter } from "./flush_writer.ts";
+import { PostgresLedger } from "./ledger.ts";
+import { ensureSchema } from "./migrations.ts";
+import { openSession } from "./open_session.ts";
+import type { Session } from "./session.ts";
+import { SessionPool } from "./session_pool.ts";
+import type { TlsSettings } from "./socket.ts";
+import { SourceIds } from "./source_ids.ts";
+import { storeUnavailable } from "./statement_error.ts";
+import { missingRoles, TableChanger } from "./table_changer.ts";
+import { descriptionOf, readTable } from "./table_reader.ts";
+import type { TransactionTimeouts } from "./transaction.ts";
+
+/** Bounds of the connection pool. */
+export interface PoolBounds {
+  /** Connections at most, from 1. */
+  readonly openMax: number;
+  /** Connections kept while unused. */
+  readonly idleMax: number;
+  /** Age at which a connection is replaced, between two uses; Infinity for never. */
+  readonly lifetimeMs: number;
+  /** Time unused after which a connection is closed; Infinity for never. */
+  readonly idleMs: number;
+  /** Longest wait for a connection. */
+  readonly acquireTimeoutMs: number;
+}
+
+/** What a store is opened with. */
+export interface StoreOptions {
+  readonly target: DatabaseTarget;
+  readonly pool: PoolBounds;
+  /** Named prepared statements; false behind a pooler in transaction mode. */
+  readonly prepare: boolean;
+  readonly timeouts: TransactionTimeouts;
+  /** Roles that may read the tables we create. */
+  readonly tableGrants: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Reads a PEM file. */
+  readonly readFile: (path: string) => string;
+}
+
+/** An open store. */
+export interface Store {
+  readonly catalog: PostgresCatalog;
+  readonly tables: TableStore;
+  readonly ledger: PostgresLedger;
+  /** Schema that tables go to. */
+  readonly schema: string;
+  /** Waits up to `graceMs` for work under way, then ends all connections. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** A statement is given up this long after the server should have ended it. */
+const STATEMENT_SLACK_MS = 15_000;
+
+/**
+ * Opens the store.
+ *
+ * @throws {ConfigurationError} a file is missing, the role lacks rights, no schema for tables
+ * @throws {StoreUnavailableError} the database cannot be used at the moment
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { target, pool: bounds, timeouts, clock, prepare } = options;
+  const tls = readTls(target, options.readFile);
+  const pool = new SessionPool({
+    ...bounds,
+    clock,
+    open: () => openSession({ ...target, tls, prepare, clock }),
+    statementMaxMs: timeouts.statementMs + STATEMENT_SLACK_MS,
+  });
+  try {
+    const schema = await prepareDatabase(pool, options);
+    return assemble(pool, schema, options);
+  } catch (error) {
+    await pool.close(0);
+    throw error;
+  }
+}
+
+async function prepareDatabase(pool: SessionPool, options: StoreOptions): Promise<string> {
+  using lease = await pool.acquire("lookup");
+  const { session } = lease;
+  await ensureSchema(session, options.timeouts);
+  try {
+    const schema = await currentSchema(session);
+    const missing = await missingRoles(session, options.tableGrants);
+    if (missing.length === 0) return schema;
+    throw new ConfigurationError([{
+      key: "TABLE_GRANTS",
+      rule: "every role must exist in the database",
+      value: missing.join(", "),
+    }]);
+  } catch (error) {
+    throw storeUnavailable(error, "look at the database");
+  }
+}
+
+async function currentSchema(session: Session): Promise<string> {
+  const [row] = await session.queryOnce<{ schema: string | null }>(
+    "SELECT pg_catalog.current_schema() AS schema",
+  );
+  const schema = row?.schema ?? null;
+  if (schema !== null) return schema;
+  throw new ConfigurationError([{
+    key: "DSN",
+    rule: "the role's search_path must name a schema that exists, as tables go to the first one",
+  }]);
+}
+
+function assemble(pool: SessionPool, schema: string, options: StoreOptions): Store {
+  const { timeouts, tableGrants, clock, log } = options;
+  const sourceIds = new SourceIds();
+  const ledger = new PostgresLedger(pool, timeouts, sourceIds, schema);
+  const writer = new FlushWriter(pool, timeouts, sourceIds);
+  const changer = new TableChanger({
+    pool,
+    timeouts,
+    sourceIds,
+    schema,
+    tableGrants,
+    clock,
+    log,
+  });
+  return {
+    catalog: new PostgresCatalog(pool, timeouts),
+    ledger,
+    schema,
+    tables: {
+      describe: (table: TableIdentity): Promise<TableDescription | null> =>
+        describe(pool, schema, table),
+      change: (change: TableChange): Promise<TableDescription> => changer.change(change),
+      write: (flush: Flush): Promise<FlushOutcome> => writer.write(flush),
+      writeRejects: (rejects: readonly Reject[]): Promise<readonly KnownMessage[]> =>
+        ledger.writeRejects(rejects),
+    },
+    close: (graceMs: number): Promise<void> => pool.close(graceMs),
+  };
+}
+
+async function describe(
+  pool: SessionPool,
+  schema: string,
+  table: TableIdentity,
+): Promise<TableDescription | null> {
+  // A flush waits for it.
+  using lease = await pool.acquire("flush");
+  try {
+    const found = await readTable(lease.session, schema, table);
+    return found === null ? null : descriptionOf(found);
+  } catch (error) {
+    throw storeUnavailable(error, `look at the table ${table.fullName}`);
+  }
+}
+
+function readTls(target: DatabaseTarget, readFile: (path: string) => string): TlsSettings {
+  const { sslRootCertificate, sslCertificate, sslKey } = target;
+  return {
+    mode: target.sslMode,
+    roots: sslRootCertificate === "system"
+      ? "system"
+      : readPem("sslrootcert", sslRootCertificate, readFile),
+    certificate: readPem("sslcert", sslCertificate, readFile),
+    key: readPem("sslkey", sslKey, readFile),
+  };
+}
+
+function readPem(
+  keyword: string,
+  path: string | null,
+  readFile: (path: string) => string,
+): string | null {
+  if (path === null) return null;
+  try {
+    return readFile(path);
+  } catch (cause) {
+    throw new ConfigurationError(
+      [{ key: "DSN", rule: `${keyword} must name a file that can be read`, value: path }],
+      { cause },
+    );
+  }
+}

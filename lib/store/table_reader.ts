@@ -1,0 +1,165 @@
+/**
+ * Reads what a table looks like from PostgreSQL's own catalog, and finds which of a table's possible
+ * names is in use. It changes nothing. The fingerprint is computed by one SQL expression, here for
+ * the description and in the write transaction for the plan check.
+ */
+import type { TableIdentity } from "../ingest/ports.ts";
+import { commentFor, isClaimOf } from "../schema/column_keys.ts";
+import { tableNames } from "../schema/identifiers.ts";
+import type { TableDescription } from "../schema/table_description.ts";
+import type { Session } from "./session.ts";
+import { textArray } from "./sql_text.ts";
+
+/**
+ * Changes when a column of relation `c` is added, dropped, renamed or retyped, or when another
+ * relation has taken the name. SHA-256 as md5() is refused under FIPS.
+ */
+const FINGERPRINT = `c.oid || c.relkind::text || ':' || pg_catalog.encode(pg_catalog.sha256(
+  pg_catalog.convert_to(coalesce((
+    SELECT pg_catalog.string_agg(a.attnum || ' ' || a.atttypid || ' ' || a.atttypmod || ' ' ||
+      a.attgenerated::text || a.attidentity::text || ' ' ||
+      pg_catalog.quote_literal(a.attname), E'\\n' ORDER BY a.attnum)
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), ''), 'UTF8')), 'hex')`;
+
+const COLUMNS = `coalesce((
+  SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+    'name', a.attname,
+    'attnum', a.attnum,
+    'typeName', t.typname,
+    'typeSchema', tn.nspname,
+    'typeOid', t.oid::bigint,
+    'typmod', a.atttypmod,
+    'typeKind', t.typtype,
+    'enumLabels', coalesce((SELECT pg_catalog.json_agg(e.enumlabel ORDER BY e.enumsortorder)
+      FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid), '[]'),
+    'notNull', a.attnotnull,
+    'hasDefault', a.atthasdef AND a.attgenerated = '',
+    'generated', a.attgenerated <> '',
+    'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'default' ELSE 'none' END,
+    'comment', pg_catalog.col_description(c.oid, a.attnum)) ORDER BY a.attnum)
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]')`;
+
+const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid,
+  c.relkind AS "relationKind", pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+  pg_catalog.pg_has_role(c.relowner, 'USAGE') AS "isOwned",
+  ${FINGERPRINT} AS fingerprint, ${COLUMNS} AS columns
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[])`;
+
+const CHECK_PLAN = `SELECT ${FINGERPRINT} AS fingerprint,
+  pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1::text AND c.relname = $2::text`;
+
+/** A relation that has one of the names asked for. */
+export interface FoundTable extends TableDescription {
+  /** COMMENT ON TABLE; holds the full name where that had to be cut. */
+  readonly comment: string | null;
+  /** We may ALTER it. */
+  readonly isOwned: boolean;
+}
+
+/** What the write transaction sees of the table once it holds the lock. */
+export interface PlanCheck {
+  readonly fingerprint: string;
+  /** Row-level security applies to us; COPY refuses such tables. */
+  readonly hasRowSecurity: boolean;
+}
+
+/** Finds the table of an identity in `schema`; null when none of its names exists. */
+export async function readTable(
+  session: Session,
+  schema: string,
+  identity: TableIdentity,
+): Promise<FoundTable | null> {
+  const candidates = new Set<string>();
+  for (const fullName of fullNames(identity)) {
+    const { name, truncated } = tableNames(fullName);
+    candidates.add(name);
+    if (truncated !== null) candidates.add(truncated);
+  }
+  const found = await session.query<FoundTable>(FIND_TABLES, [schema, textArray([...candidates])]);
+  return chooseTable(found, identity);
+}
+
+/** The table as the description's holder knows it; null when its name is gone. */
+export async function checkPlan(
+  session: Session,
+  table: { readonly schema: string; readonly name: string },
+): Promise<PlanCheck | null> {
+  const [check] = await session.query<PlanCheck>(CHECK_PLAN, [table.schema, table.name]);
+  return check ?? null;
+}
+
+/**
+ * Which of the relations found is the identity's table: the Go service's default name first, then
+ * the full name. A name over 63 bytes is found under its hashed form when the comment claims it,
+ * else as PostgreSQL itself cut it (the Go service left such tables) unless another full name claims
+ * that one, else under its hashed form.
+ */
+export function chooseTable<
+  Table extends { readonly name: string; readonly comment: string | null },
+>(
+  found: readonly Table[],
+  identity: TableIdentity,
+): Table | null {
+  for (const fullName of fullNames(identity)) {
+    const { name, truncated } = tableNames(fullName);
+    const ours = found.find((table) => table.name === name);
+    const cut = truncated === null ? undefined : found.find((table) => table.name === truncated);
+    if (ours !== undefined && (truncated === null || ours.comment === commentFor(fullName))) {
+      return ours;
+    }
+    if (cut !== undefined && !isClaimedByOther(cut, fullName)) return cut;
+    if (ours !== undefined) return ours;
+  }
+  return null;
+}
+
+/** The comment is a full name, another one, that was cut to this table's name. */
+function isClaimedByOther(
+  table: { readonly name: string; readonly comment: string | null },
+  fullName: string,
+): boolean {
+  return table.comment !== commentFor(fullName) && isClaimOf(table.comment, table.name);
+}
+
+function fullNames(identity: TableIdentity): readonly string[] {
+  return identity.legacyName === null
+    ? [identity.fullName]
+    : [identity.legacyName, identity.fullName];
+}
+
+/** Why no rows can be written into a relation of this kind; null for tables. */
+export function refusalOfKind(relationKind: string): string | null {
+  switch (relationKind) {
+    case "r":
+    case "p":
+      return null;
+    case "v":
+      return "it is a view";
+    case "m":
+      return "it is a materialized view";
+    case "f":
+      return "it is a foreign table";
+    case "S":
+      return "it is a sequence";
+    case "i":
+    case "I":
+      return "it is an index";
+    case "c":
+      return "it is a composite type";
+    default:
+      return `it is no table (relkind ${relationKind})`;
+  }
+}
+
+/** The description alone, as callers outside of the store keep it. */
+export function descriptionOf(table: FoundTable): TableDescription {
+  const { comment: _comment, isOwned: _isOwned, ...description } = table;
+  return description;
+}

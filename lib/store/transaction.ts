@@ -1,0 +1,85 @@
+/**
+ * One transaction on one session: begins with the settings that every transaction of ours has, ends
+ * with COMMIT or ROLLBACK, and tells a commit that failed from one whose outcome nobody knows.
+ * Settings are SET LOCAL, so that a pooler in transaction mode carries them nowhere.
+ */
+import { StoreUnavailableError } from "../errors.ts";
+import type { Session } from "./session.ts";
+import { StatementError } from "./statement_error.ts";
+
+/** Server-side bounds of every transaction, in milliseconds. */
+export interface TransactionTimeouts {
+  /** Longest wait for any lock. */
+  readonly lockMs: number;
+  /** Longest statement. */
+  readonly statementMs: number;
+}
+
+/** The opening statements, sent as one. READ COMMITTED: a repeatable read fails on duplicates. */
+function beginText(timeouts: TransactionTimeouts): string {
+  return `BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL synchronous_commit = on;
+SET LOCAL lock_timeout = ${Math.round(timeouts.lockMs)};
+SET LOCAL statement_timeout = ${Math.round(timeouts.statementMs)};
+SET LOCAL idle_in_transaction_session_timeout = ${Math.round(timeouts.statementMs)}`;
+}
+
+/**
+ * Runs `work` in a transaction and commits. Whatever `work` throws rolls everything back and is
+ * thrown on.
+ *
+ * @throws {StatementError} PostgreSQL refused a statement, or the commit: nothing is durable
+ * @throws {StoreUnavailableError} connection lost; `commitUnknown` when COMMIT had been sent
+ */
+export async function inTransaction<T>(
+  session: Session,
+  timeouts: TransactionTimeouts,
+  work: () => Promise<T>,
+): Promise<T> {
+  let result: T;
+  try {
+    await session.execute(beginText(timeouts));
+    result = await work();
+  } catch (error) {
+    await rollBack(session);
+    throw error;
+  }
+  await commit(session);
+  return result;
+}
+
+async function commit(session: Session): Promise<void> {
+  let tag: string;
+  try {
+    tag = await session.execute("COMMIT");
+  } catch (error) {
+    // An error as the answer means that the transaction was rolled back.
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    throw new StoreUnavailableError(
+      "Cannot tell whether the transaction was committed as the connection was lost before the answer",
+      { commitUnknown: true, cause: error },
+    );
+  }
+  // A transaction that failed answers COMMIT with ROLLBACK and no error.
+  if (tag !== "COMMIT") {
+    throw new StatementError({
+      message: `the transaction was rolled back instead of committed (${tag})`,
+      sqlState: "25P02",
+      schema: null,
+      table: null,
+      column: null,
+      constraint: null,
+    });
+  }
+}
+
+/** A session that cannot even roll back is of no use to anybody. */
+async function rollBack(session: Session): Promise<void> {
+  if (session.isDead) return;
+  try {
+    await session.execute("ROLLBACK");
+  } catch (error) {
+    if (!(error instanceof StatementError || error instanceof StoreUnavailableError)) throw error;
+    await session.destroy(); // the error that led here is the one to report
+  }
+}

@@ -1,0 +1,162 @@
+/** Catalog look-ups, the ledger's position and message rejects, on a real server. */
+import assert from "node:assert/strict";
+import { addProcessor } from "../../../dev/servers/catalog.ts";
+import { ConfigurationError, StoreUnavailableError } from "../../../lib/errors.ts";
+import { openStore } from "../../../lib/store/store.ts";
+import { freshDatabase, sharedPostgres } from "../../support/servers.ts";
+import {
+  describeTable,
+  flushOf,
+  identity,
+  openFixture,
+  ORIGIN,
+  rejectOf,
+  storeOptions,
+} from "./store_fixture.ts";
+
+const server = await sharedPostgres();
+
+Deno.test("findProcessor() finds the processor of a route", async () => {
+  await using fixture = await openFixture(server);
+  const properties = { tableName: "custom", batchSize: 7, nested: { deep: [1, null] } };
+  await addProcessor(fixture.sql, { processorId: "p1", properties, routes: ["s1:p1", "s2:p1"] });
+  const found = await fixture.store.catalog.findProcessor("s2:p1", null);
+  assert.deepEqual(found, { processorId: "p1", properties });
+});
+
+Deno.test("findProcessor() prefers the route's processor to the one named", async () => {
+  await using fixture = await openFixture(server);
+  await addProcessor(fixture.sql, { processorId: "p1", routes: ["r1"] });
+  await addProcessor(fixture.sql, { processorId: "p2", routes: [] });
+  const { catalog } = fixture.store;
+  assert.equal((await catalog.findProcessor("r1", "p2"))?.processorId, "p1");
+});
+
+Deno.test("findProcessor() uses the processor named when the route is null or unknown", async () => {
+  await using fixture = await openFixture(server);
+  await addProcessor(fixture.sql, { processorId: "p1", routes: [] });
+  const { catalog } = fixture.store;
+  const expected = { processorId: "p1", properties: null };
+  assert.deepEqual(await catalog.findProcessor(null, "p1"), expected);
+  assert.deepEqual(await catalog.findProcessor("unknown", "p1"), expected);
+  assert.deepEqual(await catalog.findProcessor("nul\0", "p1"), expected);
+});
+
+Deno.test("findProcessor() says null when nobody is there", async () => {
+  await using fixture = await openFixture(server);
+  const { catalog } = fixture.store;
+  assert.equal(await catalog.findProcessor("unknown", "nobody"), null);
+  assert.equal(await catalog.findProcessor("unknown", null), null);
+});
+
+Deno.test("findProcessor() gives up soon when somebody locks the catalog", async () => {
+  await using fixture = await openFixture(server, {
+    timeouts: { lockMs: 20, statementMs: 10_000 },
+  });
+  await fixture.sql.begin(async (holder) => {
+    await holder`lock table processor`;
+    await assert.rejects(
+      fixture.store.catalog.findProcessor("r", null),
+      (error) => error instanceof StoreUnavailableError && error.sqlState === "55P03",
+    );
+  });
+});
+
+Deno.test("check() names the catalog table that is missing", async () => {
+  await using database = await freshDatabase(server);
+  const store = await openStore(storeOptions(database.dsn));
+  try {
+    await assert.rejects(
+      store.catalog.check(),
+      (error) =>
+        error instanceof ConfigurationError && /relation "processor" does not exist/.test(
+          error.message,
+        ),
+    );
+  } finally {
+    await store.close(1_000);
+  }
+});
+
+Deno.test("check() is content when the catalog is there", async () => {
+  await using fixture = await openFixture(server);
+  await fixture.store.catalog.check();
+});
+
+Deno.test("position() knows a source once a message of it is durable", async () => {
+  await using fixture = await openFixture(server);
+  const { store, sql } = fixture;
+  assert.deepEqual(await store.ledger.position(ORIGIN), { isKnown: false, prunedFloor: null });
+  await sql`create table t (a int)`;
+  await store.tables.write(
+    flushOf(await describeTable(store, "t"), [{ sequence: 1, rows: ["1"] }]),
+  );
+  const renewed = { ...ORIGIN, consumerCreated: "another" };
+  assert.deepEqual(await store.ledger.position(renewed), { isKnown: true, prunedFloor: null });
+  const other = { ...ORIGIN, created: "later" };
+  assert.deepEqual(await store.ledger.position(other), { isKnown: false, prunedFloor: null });
+});
+
+Deno.test("position() tells the highest floor that was pruned", async () => {
+  await using fixture = await openFixture(server);
+  const { store, sql } = fixture;
+  await store.tables.writeRejects([rejectOf(identity(1), -1)]);
+  await sql`insert into state_tables.ack_floor
+    (source, consumer_created, floor, floor_stored_ns, seen_at, pruned_at) values
+    (1, 'c', 10, 1763976000000000010, now() - interval '3 hours', now()),
+    (1, 'c', 30, 1763976000000000030, now() - interval '2 hours', now()),
+    (1, 'c', 50, 1763976000000000050, now() - interval '1 hour', null)`;
+  assert.deepEqual(await store.ledger.position(ORIGIN), {
+    isKnown: true,
+    prunedFloor: { sequence: 30, storedNs: "1763976000000000030" },
+  });
+});
+
+Deno.test("hasProcessorTables() looks for tables named after a processor", async () => {
+  await using fixture = await openFixture(server);
+  const { store, sql } = fixture;
+  await addProcessor(sql, { processorId: "abc-1", routes: [] });
+  await sql`create table "abc-12" (a int)`;
+  assert.equal(await store.ledger.hasProcessorTables(), false);
+  await sql`create table "abc-1_custom" (a int)`;
+  assert.equal(await store.ledger.hasProcessorTables(), true);
+});
+
+Deno.test("writeRejects() keeps the raw bytes and the ledger entry", async () => {
+  await using fixture = await openFixture(server);
+  const { store, sql } = fixture;
+  const payload = new Uint8Array([0, 255, 123]);
+  const known = await store.tables.writeRejects([
+    { ...rejectOf(identity(1), -1), payload },
+    { ...rejectOf(null, -1), payload },
+  ]);
+  assert.deepEqual(known, []);
+  const rows = await sql`select payload, record, seq::int, ordinal, state, received_at
+    from state_tables.rejected order by id`;
+  assert.deepEqual(new Uint8Array(rows[0]?.payload), payload);
+  assert.deepEqual(
+    rows.map(({ record, seq, ordinal, state }) => [record, seq, ordinal, state]),
+    [[null, 1, -1, "rejected"], [null, null, -1, "rejected"]],
+  );
+  assert.deepEqual(rows[0]?.received_at, new Date(Date.UTC(2026, 10, 24)));
+  assert.equal((await sql`select from state_tables.delivered`).length, 1);
+});
+
+Deno.test("writeRejects() tells which were known", async () => {
+  await using fixture = await openFixture(server);
+  const { store, sql } = fixture;
+  await store.tables.writeRejects([rejectOf(identity(2), -1)]);
+  const known = await store.tables.writeRejects([1, 2, 3].map((n) => rejectOf(identity(n), -1)));
+  assert.deepEqual(known, [
+    { index: 1, rejectCount: 1, reasons: ["the record is no object"] },
+  ]);
+  assert.equal((await sql`select from state_tables.rejected`).length, 3);
+});
+
+Deno.test("writeRejects() takes more rejects than one statement holds", async () => {
+  await using fixture = await openFixture(server);
+  const { store, sql } = fixture;
+  const rejects = Array.from({ length: 450 }, (_, n) => rejectOf(identity(n + 1), -1));
+  await store.tables.writeRejects(rejects);
+  assert.equal((await sql`select from state_tables.rejected`).length, 450);
+});

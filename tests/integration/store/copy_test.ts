@@ -1,0 +1,142 @@
+/** COPY through the client library on a real server: each of its traps, as a regression test. */
+import assert from "node:assert/strict";
+import { StoreUnavailableError } from "../../../lib/errors.ts";
+import { StatementError } from "../../../lib/store/statement_error.ts";
+import { type FreshDatabase, freshDatabase, sharedPostgres } from "../../support/servers.ts";
+import { encodeLines, openTestSession } from "./store_fixture.ts";
+import type { Session } from "../../../lib/store/session.ts";
+
+const server = await sharedPostgres();
+
+interface CopyFixture extends AsyncDisposable {
+  readonly database: FreshDatabase;
+  readonly session: Session;
+}
+
+async function setup(): Promise<CopyFixture> {
+  const database = await freshDatabase(server);
+  await database.sql`create table t (a int not null)`;
+  const session = await openTestSession(database.dsn);
+  return {
+    database,
+    session,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await session.close();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const COPY = "COPY t (a) FROM STDIN";
+
+function lines(...values: string[]): Uint8Array[] {
+  return [encodeLines(values).bytes];
+}
+
+Deno.test("copyIn() resolves to the number of rows", async () => {
+  await using fixture = await setup();
+  assert.equal(await fixture.session.copyIn(COPY, lines("1", "2", "3")), 3);
+});
+
+Deno.test("copyIn() resolves to 0 when there is no chunk", async () => {
+  await using fixture = await setup();
+  assert.equal(await fixture.session.copyIn(COPY, []), 0);
+});
+
+// The error comes after CopyDone: the library's stream neither fails nor finishes.
+Deno.test("copyIn() rejects when the server refuses the data after its end", async () => {
+  await using fixture = await setup();
+  await assert.rejects(
+    fixture.session.copyIn(COPY, lines("1", "x")),
+    (error) => error instanceof StatementError && error.sqlState === "22P02",
+  );
+});
+
+Deno.test("copyIn() rejects when the server refuses before all chunks are sent", async () => {
+  await using fixture = await setup();
+  const big = encodeLines(Array.from({ length: 50_000 }, (_, row) => String(row))).bytes;
+  let asked = 0;
+  function* chunks(): Generator<Uint8Array, void, undefined> {
+    yield encodeLines(["x"]).bytes;
+    for (; asked < 1_000; asked++) yield big;
+  }
+  await assert.rejects(fixture.session.copyIn(COPY, chunks()), StatementError);
+  assert.ok(asked < 1_000, "chunks were read after the refusal");
+});
+
+Deno.test("copyIn() rejects when the table does not exist", async () => {
+  await using fixture = await setup();
+  await assert.rejects(
+    fixture.session.copyIn("COPY nowhere (a) FROM STDIN", lines("1")),
+    (error) => error instanceof StatementError && error.sqlState === "42P01",
+  );
+});
+
+// The stream of the failed COPY emits a false finish at the next statement.
+Deno.test("copyIn() succeeds after a failed one was rolled back to a savepoint", async () => {
+  await using fixture = await setup();
+  const { session } = fixture;
+  await session.execute("BEGIN; SAVEPOINT s");
+  await assert.rejects(session.copyIn(COPY, lines("x")), StatementError);
+  await session.execute("ROLLBACK TO SAVEPOINT s");
+  assert.equal(await session.copyIn(COPY, lines("1")), 1);
+  assert.equal(await session.execute("COMMIT"), "COMMIT");
+});
+
+// The stream of a good COPY destroys itself and would send CopyFail into the next one (57014).
+Deno.test("copyIn() many times in a row lands every row", async () => {
+  await using fixture = await setup();
+  const { session, database } = fixture;
+  for (let round = 0; round < 200; round++) await session.copyIn(COPY, lines(String(round)));
+  const [row] = await database.sql`select count(*)::int as n from t`;
+  assert.equal(row?.n, 200);
+});
+
+Deno.test("copyIn() alternating good and bad data lands the good", async () => {
+  await using fixture = await setup();
+  const { session, database } = fixture;
+  for (let round = 0; round < 50; round++) {
+    await session.copyIn(COPY, lines(String(round)));
+    await assert.rejects(session.copyIn(COPY, lines(String(round), "bad")), StatementError);
+  }
+  const [row] = await database.sql`select count(*)::int as n from t`;
+  assert.equal(row?.n, 50);
+});
+
+Deno.test("copyIn() sends chunks that end in the middle of a row", async () => {
+  await using fixture = await setup();
+  const { bytes } = encodeLines(["123", "456"]);
+  const chunks = [bytes.subarray(0, 2), bytes.subarray(2, 5), bytes.subarray(5)];
+  assert.equal(await fixture.session.copyIn(COPY, chunks), 2);
+  const rows = await fixture.database.sql`select a from t order by a`;
+  assert.deepEqual(rows.map(({ a }) => a), [123, 456]);
+});
+
+Deno.test("copyIn() allows its buffer to be reused once it has settled", async () => {
+  await using fixture = await setup();
+  const { session, database } = fixture;
+  const { bytes } = encodeLines(["1111"]);
+  await session.copyIn(COPY, [bytes]);
+  bytes.fill(0x32, 0, 4);
+  await session.copyIn(COPY, [bytes]);
+  const rows = await database.sql`select a from t order by a`;
+  assert.deepEqual(rows.map(({ a }) => a), [1111, 2222]);
+});
+
+Deno.test("copyIn() rejects as unavailable when the connection is lost in the middle", async () => {
+  await using fixture = await setup();
+  const { session, database } = fixture;
+  const [row] = await session.queryOnce<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  const ended = Promise.withResolvers<void>();
+  const pid = row?.pid ?? 0;
+  function* chunks(): Generator<Uint8Array, void, undefined> {
+    yield encodeLines(["1"]).bytes;
+    database.sql`select pg_terminate_backend(${pid})`.then(() => ended.resolve(), ended.reject);
+    const big = encodeLines(Array.from({ length: 50_000 }, (_, line) => String(line))).bytes;
+    for (let chunk = 0; chunk < 5_000; chunk++) yield big;
+  }
+  await assert.rejects(session.copyIn(COPY, chunks()), StoreUnavailableError);
+  await ended.promise;
+  const [count] = await database.sql`select count(*)::int as n from t`;
+  assert.equal(count?.n, 0);
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { FlushMessage } from "../../../lib/ingest/ports.ts";
+import { chunksOf, countRows, freshRanges } from "../../../lib/store/row_ranges.ts";
+
+/** Messages with so many rows each. */
+function messages(rowCounts: readonly number[]): FlushMessage[] {
+  let firstRow = 0;
+  return rowCounts.map((rowCount) => {
+    const message = { identity: null, firstRow, rowCount };
+    firstRow += rowCount;
+    return message;
+  });
+}
+
+Deno.test("freshRanges() is one range when no message is known", () => {
+  assert.deepEqual(freshRanges(messages([2, 0, 3]), new Set(), 5), [{ from: 0, to: 5 }]);
+});
+
+Deno.test("freshRanges() is empty when all messages are known", () => {
+  assert.deepEqual(freshRanges(messages([2, 3]), new Set([0, 1]), 5), []);
+});
+
+Deno.test("freshRanges() leaves out the rows of known messages", () => {
+  assert.deepEqual(freshRanges(messages([2, 3, 0, 1, 4]), new Set([1, 2]), 10), [
+    { from: 0, to: 2 },
+    { from: 5, to: 10 },
+  ]);
+});
+
+Deno.test("freshRanges() holds exactly the rows of unknown messages", () => {
+  fc.assert(fc.property(
+    fc.array(fc.record({ rows: fc.nat(5), isKnown: fc.boolean() })),
+    (list) => {
+      const all = messages(list.map(({ rows }) => rows));
+      const known = new Set(list.flatMap(({ isKnown }, index) => isKnown ? [index] : []));
+      const total = list.reduce((sum, { rows }) => sum + rows, 0);
+      const ranges = freshRanges(all, known, total);
+      const rows = ranges.flatMap(({ from, to }) =>
+        Array.from({ length: to - from }, (_, at) => from + at)
+      );
+      const expected = all.flatMap(({ firstRow, rowCount }, index) =>
+        known.has(index) ? [] : Array.from({ length: rowCount }, (_, at) => firstRow + at)
+      );
+      assert.deepEqual(rows, expected);
+      assert.equal(countRows(ranges), expected.length);
+    },
+  ));
+});
+
+Deno.test("chunksOf() cuts the bytes of the ranges to the chunk size", () => {
+  const bytes = new Uint8Array([1, 1, 1, 2, 3, 3, 4, 4, 4, 4]);
+  const rows = { bytes, count: 4, ends: new Uint32Array([3, 4, 6, 10, 99]) };
+  const chunks = [...chunksOf(rows, [{ from: 0, to: 1 }, { from: 2, to: 4 }], 4)];
+  assert.deepEqual(chunks.map((chunk) => [...chunk]), [[1, 1, 1], [3, 3, 4, 4], [4, 4]]);
+});
+
+Deno.test("chunksOf() fails when a range goes beyond the rows", () => {
+  const rows = { bytes: new Uint8Array(1), count: 1, ends: new Uint32Array([1]) };
+  assert.throws(() => [...chunksOf(rows, [{ from: 0, to: 2 }])], RangeError);
+});
