@@ -87,13 +87,17 @@ export function encodeBatch(
   firstRows[deliveries.length] = buffer.rowCount;
   if (encoder.defaultKeys.size > 0) {
     const widerPlan = planSendingDefaults(plan, encoder.defaultKeys);
+    encoder.end();
     return encodeBatch(widerPlan, deliveries, buffer, options);
   }
+  const newKeys = encoder.newKeys();
+  // Encoders live as long as their plans; the payloads must not.
+  encoder.end();
   const firstRow = (delivery: number): number => firstRows[delivery] ?? outOfRange(delivery);
   return {
     rows: buffer.rows(),
     columns: plan.columns.map((column) => column.name),
-    newKeys: encoder.newKeys(),
+    newKeys,
     misfits: encoder.misfits().map((kinds, column) => ({ column, kinds }))
       .filter(({ kinds }) => kinds !== 0),
     rejects,

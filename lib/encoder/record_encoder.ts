@@ -46,6 +46,8 @@ export interface RecordPosition {
   ordinal: number;
 }
 
+const NO_PAYLOAD = new Uint8Array();
+
 /** Encodes record after record by one plan. */
 export class RecordEncoder {
   readonly #columns: readonly SentColumn[];
@@ -53,7 +55,7 @@ export class RecordEncoder {
   readonly #keys: RecordKeys;
   readonly #skipper = new ValueSkipper();
   readonly #text = new JsonText();
-  readonly #value: SourceValue = { payload: new Uint8Array(), token: 0, start: 0, end: 0 };
+  readonly #value: SourceValue = { payload: NO_PAYLOAD, token: 0, start: 0, end: 0 };
   /** Slots of the record at hand that no column takes. */
   readonly #attention: KeySlot[] = [];
   readonly #defaultKeys = new Set<string>();
@@ -78,13 +80,20 @@ export class RecordEncoder {
     }));
   }
 
-  /** Forgets what the batch before left. */
+  /** Starts a batch from nothing. */
   begin(options: { readonly rejectsInvalidText: boolean }): void {
     this.#keys.forgetNew();
     this.#defaultKeys.clear();
     this.#text.replacements = 0;
     this.#rejectsInvalidText = options.rejectsInvalidText;
     for (const column of this.#columns) column.misfits = 0;
+  }
+
+  /** Lets go of the batch: of its payloads, and of keys that the plan does not have. */
+  end(): void {
+    this.#keys.forgetNew();
+    this.#attention.length = 0;
+    this.#value.payload = NO_PAYLOAD;
   }
 
   /** Texts that PostgreSQL cannot hold and that became U+FFFD in this batch. */

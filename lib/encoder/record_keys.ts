@@ -56,7 +56,7 @@ export class RecordKeys {
   readonly #plannedSize: number;
   /** Slots in the order of the keys of the record before. */
   readonly #predicted: KeySlot[] = [];
-  #scratch = new Uint8Array(256);
+  readonly #scratch = new Uint8Array(256);
 
   constructor(plan: ColumnPlan) {
     for (const { key } of plan.columns) if (key !== null) this.#add(key, ROLE_COLUMN);
@@ -121,10 +121,11 @@ export class RecordKeys {
 
   /** The same key may be spelled in many ways; what it says counts. */
   #escapedSlot(payload: Uint8Array, start: number, end: number): KeySlot {
-    if (this.#scratch.length < end - start) this.#scratch = new Uint8Array(end - start);
+    const fits = end - start <= this.#scratch.length;
+    const decoded = fits ? this.#scratch : new Uint8Array(end - start);
     const text = new JsonText();
-    const length = text.decode(payload, start, end, this.#scratch, 0);
-    if (text.replacements === 0) return this.#slotAt(this.#scratch, 0, length);
+    const length = text.decode(payload, start, end, decoded, 0);
+    if (text.replacements === 0) return this.#slotAt(decoded, 0, length);
     // NUL and lone surrogates tell keys apart, which UTF-8 cannot.
     const key: unknown = JSON.parse(`"${decoder.decode(payload.subarray(start, end))}"`);
     if (typeof key !== "string") throw new TypeError("Cannot read a key as it is not a string");

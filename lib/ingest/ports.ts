@@ -47,17 +47,44 @@ export interface WantedColumn {
   readonly type: ColumnType;
 }
 
-/** A change a table needs before rows fit: create it, or add columns. */
+/** A column that should accept more than it does. */
+export interface WantedWidening {
+  /** Name of the column, as the catalog spells it. */
+  readonly columnName: string;
+  /** The narrowest type that accepts what the column holds and what came. */
+  readonly type: ColumnType;
+}
+
+/** A change a table needs before rows fit: create it, add columns, widen columns. */
 export interface TableChange {
   readonly table: TableIdentity;
   /** In the order of their first appearance. */
   readonly columns: readonly WantedColumn[];
+  /** Columns to be changed in place, where that is safe (design §8). */
+  readonly widenings: readonly WantedWidening[];
+  /** The table needs the column `_overflow` (jsonb). */
+  readonly overflow: boolean;
   /** Keys to be indexed when the table is created; those without a column are left out. */
   readonly indexKeys: readonly string[];
   /** Why, for `schema_change`. */
   readonly reason: string;
   /** The message that first asked for it, if it has an identity. */
   readonly cause: MessageIdentity | null;
+}
+
+/** A part of a change that was not made, while the rest was. */
+export interface RefusedChange {
+  readonly kind: "column" | "widening" | "overflow";
+  /** Key of the wanted column, name of the column to be widened, or `_overflow`. */
+  readonly name: string;
+  /** Why, in words: not ours, too large, a view depends on it, locked, not permitted. */
+  readonly reason: string;
+}
+
+/** A table after a change. */
+export interface ChangedTable {
+  readonly table: TableDescription;
+  readonly refused: readonly RefusedChange[];
 }
 
 /** A message's part of a flush. */
@@ -148,12 +175,15 @@ export interface TableStore {
   /** The table as it is now, or null when it does not exist. Never changes anything. */
   describe(table: TableIdentity): Promise<TableDescription | null>;
   /**
-   * Creates the table or adds columns, safe against other instances, in a transaction of its own;
-   * does nothing where what is wanted is there already.
+   * Creates the table, adds or widens columns, safe against other instances, in transactions of its
+   * own; does nothing where what is wanted is there already. What cannot be had is refused while the
+   * rest is done: a widening that is not safe or whose lock is not had in time, columns of a table
+   * that the role may not alter.
    *
-   * @throws {TableUnavailableError} locked beyond `lock_timeout`, or the role may not
+   * @throws {TableUnavailableError} the table cannot be created, is no table, or stayed locked while
+   *   a column was to be added
    */
-  change(change: TableChange): Promise<TableDescription>;
+  change(change: TableChange): Promise<ChangedTable>;
   /**
    * Writes a flush in one transaction: ledger, plan check, COPY, rejects.
    *

@@ -8,8 +8,8 @@ export interface ByteChannel {
   readonly isEncrypted: boolean;
   /** Sends in the order of the calls; a failure shows as the end of the channel. */
   send(frame: Uint8Array): void;
-  /** Closes at once; `onEnd` is not called for it. */
-  close(): void;
+  /** Closes at once; `onEnd` is not called for it. Resolves when the other side knows, if it must. */
+  close(): Promise<void>;
 }
 
 /** Who listens to a channel. */

@@ -7,15 +7,22 @@
 import type { ConnectionOptions, NatsConnection, Server } from "@nats-io/nats-core";
 import { NatsConnectionImpl, setTransportFactory } from "@nats-io/nats-core/internal";
 import type { Transport } from "@nats-io/nats-core/internal";
+import type { Clock } from "../clock.ts";
 import type { ByteChannel, ChannelHandlers } from "./byte_channel.ts";
 import { openTcpChannel } from "./tcp_channel.ts";
 import { openTlsChannel } from "./tls_channel.ts";
 import { openWebSocketChannel } from "./websocket_channel.ts";
 
+/** A WebSocket server that does not answer the close is left alone after this, in milliseconds. */
+const FAREWELL_TIMEOUT_MS = 1_000;
+
 /** Connects with this transport, to TCP and WebSocket servers alike. */
-export function connectClient(options: ConnectionOptions): Promise<NatsConnection> {
+export function connectClient(
+  options: ConnectionOptions,
+  clock: Clock,
+): Promise<NatsConnection> {
   // Without a DNS function: named hosts are what the program may connect to, not their addresses.
-  setTransportFactory({ factory: () => new ClientTransport() });
+  setTransportFactory({ factory: () => new ClientTransport(clock) });
   return NatsConnectionImpl.connect(options);
 }
 
@@ -26,12 +33,19 @@ class ClientTransport implements Transport {
   readonly lang = "deno";
   readonly version = Deno.version.deno;
   closeError?: Error;
+  readonly #clock: Clock;
   readonly #closed = Promise.withResolvers<void | Error>();
   #mode: Mode = "connecting";
   #channel: ByteChannel | null = null;
   #opening: { close(): void } | null = null;
   #chunks: Uint8Array[] = [];
   #wake = Promise.withResolvers<void>();
+  /** The other side knows that the channel is closed. */
+  #farewell: Promise<void> = Promise.resolve();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   async connect(server: Server, options: ConnectionOptions): Promise<void> {
     const channel = await openChannel(server, options, {
@@ -46,7 +60,7 @@ class ClientTransport implements Transport {
       },
     });
     if (this.isClosed) {
-      channel.close();
+      await channel.close();
       throw new Error("the connection was given up");
     }
     this.#channel = channel;
@@ -65,9 +79,12 @@ class ClientTransport implements Transport {
     this.#channel?.send(frame);
   }
 
-  close(error?: Error): Promise<void> {
+  async close(error?: Error): Promise<void> {
     this.#close(error);
-    return Promise.resolve();
+    const timer = new AbortController();
+    const late = this.#clock.delay(FAREWELL_TIMEOUT_MS, timer.signal).catch(() => {});
+    await Promise.race([this.#farewell, late]);
+    timer.abort();
   }
 
   disconnect(): void {
@@ -101,7 +118,7 @@ class ClientTransport implements Transport {
     this.#mode = "closed";
     if (error !== undefined) this.closeError = error;
     if (this.#channel === null) this.#opening?.close();
-    else this.#channel.close();
+    else this.#farewell = this.#channel.close();
     this.#wake.resolve();
     // One that never opened is the dialling loop's to handle; a close would start another loop.
     if (wasOpen) this.#closed.resolve(error);

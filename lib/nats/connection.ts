@@ -110,7 +110,7 @@ async function dial(
     }]);
   }
   try {
-    return await connectClient({ ...shared, servers: addresses });
+    return await connectClient({ ...shared, servers: addresses }, options.clock);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot connect to NATS at ${addresses.join(", ")} as ${reason}`, {

@@ -73,11 +73,13 @@ class TcpChannel implements ByteChannel {
     this.#write().catch((error) => this.#end(error));
   }
 
-  close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#queue = [];
-    closeQuietly(this.#conn);
+  close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#queue = [];
+      closeQuietly(this.#conn);
+    }
+    return Promise.resolve();
   }
 
   async #read(): Promise<void> {

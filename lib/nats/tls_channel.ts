@@ -88,9 +88,10 @@ function channelOf(socket: Socket, handlers: ChannelHandlers): ByteChannel {
     send(frame): void {
       if (!isClosed) socket.write(frame);
     },
-    close(): void {
+    close(): Promise<void> {
       isClosed = true;
       socket.destroy();
+      return Promise.resolve();
     },
   };
 }

@@ -12,6 +12,7 @@ export async function openWebSocketChannel(
   socket.binaryType = "arraybuffer";
   handlers.onOpening({ close: () => socket.close() });
   const opened = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
   let isClosed = false;
   let failure: Error | undefined;
   socket.onopen = () => opened.resolve();
@@ -23,6 +24,7 @@ export async function openWebSocketChannel(
     if (!isClosed && data instanceof ArrayBuffer) handlers.onData(new Uint8Array(data));
   };
   socket.onclose = () => {
+    closed.resolve();
     opened.reject(failure ?? new Error("the server closed the connection"));
     if (isClosed) return;
     isClosed = true;
@@ -34,9 +36,10 @@ export async function openWebSocketChannel(
     send(frame): void {
       if (!isClosed) socket.send(new Uint8Array(frame));
     },
-    close(): void {
+    close(): Promise<void> {
       isClosed = true;
       socket.close();
+      return closed.promise;
     },
   };
 }

@@ -65,8 +65,10 @@ const SHORT_TEXT_BYTES = 40;
 
 /** Text of a number: bytes that are ASCII. */
 export function numberText(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start <= SHORT_TEXT_BYTES) return String.fromCharCode(...bytes.subarray(start, end));
-  return latin1.decode(bytes.subarray(start, end));
+  const source = bytes.subarray(start, end);
+  // `apply` takes any array-like; spreading would iterate over the bytes, at half the speed.
+  if (end - start <= SHORT_TEXT_BYTES) return Reflect.apply(String.fromCharCode, null, source);
+  return latin1.decode(source);
 }
 
 /** The kind of a number; `token` is that of a number, the bytes are a valid JSON number. */
