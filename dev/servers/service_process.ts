@@ -22,6 +22,8 @@ export interface ServiceOptions {
   readonly uid?: number;
   /** Folder to run in; the repository when absent. */
   readonly cwd?: string;
+  /** Flags for Deno itself, for example `--cpu-prof`; an executable takes none. */
+  readonly runtimeFlags?: readonly string[];
   /** Command and arguments behind the program's name. */
   readonly args?: readonly string[];
 }
@@ -54,7 +56,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   const { logFile, executable, uid } = options;
   const args = executable === undefined
     ? ["run", ...permissionFlags("production", { net: options.hosts, read: options.readable })]
-      .concat(join(ROOT, "main.ts"), options.args ?? [])
+      .concat(options.runtimeFlags ?? [], join(ROOT, "main.ts"), options.args ?? [])
     : [...options.args ?? []];
   await Deno.writeTextFile(logFile, "", { append: true });
   if (uid !== undefined) await Deno.chown(logFile, uid, uid);

@@ -34,7 +34,7 @@ export class KeyTable {
   find(bytes: Uint8Array, start: number, end: number): number {
     const mask = this.#slots.length - 1;
     const hash = hashBytes(bytes, start, end);
-    for (let slot = hash & mask;; slot = (slot) & mask) {
+    for (let slot = hash & mask;; slot = (slot + 1) & mask) {
       const entry = (this.#slots[slot] ?? 0) - 1;
       if (entry === -1) return -1;
       if (this.#hashes[entry] === hash && this.#equals(entry, bytes, start, end)) return entry;
@@ -64,7 +64,7 @@ export class KeyTable {
   #place(entry: number, hash: number): void {
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
-    while (this.#slots[slot] !== 0) slot = (slot) & mask;
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
     this.#slots[slot] = entry + 1;
   }
 }

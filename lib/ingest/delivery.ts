@@ -53,7 +53,8 @@ export interface Settlement {
 /** One message as a source hands it over. */
 export interface IncomingMessage extends Settlement {
   /**
-   * Payload as it came. A view that may pin the client's read buffer: copy what is kept.
+   * Payload as it came: a view of the client's read buffer, to be read while the message is handed
+   * over and not later.
    */
   readonly payload: Uint8Array;
   /** Null under core NATS, which stores nothing. */

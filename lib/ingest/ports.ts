@@ -120,6 +120,16 @@ export interface Reject {
   readonly receivedAtMs: number;
 }
 
+/** Rows of a flush that stand together and send the same columns. */
+export interface FlushRun {
+  /** Index of its first row in `rows`. */
+  readonly firstRow: number;
+  /** At least 1. */
+  readonly rowCount: number;
+  /** Names of the columns sent, in the order of the encoded values; may be empty. */
+  readonly columns: readonly string[];
+}
+
 /** Why PostgreSQL refused one row. */
 export interface RowRefusal {
   readonly sqlState: string;
@@ -133,8 +143,18 @@ export interface RowRefusal {
 export interface Flush {
   /** Null when there are no rows and no table: only the ledger is written. */
   readonly table: TableDescription | null;
-  /** Names of the columns sent, in the order of the encoded values. */
-  readonly columns: readonly string[];
+  /**
+   * In row order, back to back, covering all of `rows`: one in the usual case, none without rows.
+   * Without {@linkcode TableStore.supportsDefaultMarker} a column with a DEFAULT is left out of the
+   * runs in which its key is absent.
+   */
+  readonly runs: readonly FlushRun[];
+  /**
+   * What stands, unquoted and whole, for a value that takes the column's DEFAULT, `\D` for example;
+   * null when no value does. Other values must not be spelled so. Only with
+   * {@linkcode TableStore.supportsDefaultMarker}.
+   */
+  readonly defaultMarker: string | null;
   readonly rows: EncodedRows;
   /** In stream order; identities are distinct. */
   readonly messages: readonly FlushMessage[];
@@ -174,6 +194,8 @@ export interface KnownMessage {
 export interface TableStore {
   /** The table as it is now, or null when it does not exist. Never changes anything. */
   describe(table: TableIdentity): Promise<TableDescription | null>;
+  /** COPY takes {@linkcode Flush.defaultMarker}: the server is PostgreSQL 16 or later. */
+  readonly supportsDefaultMarker: boolean;
   /**
    * Creates the table, adds or widens columns, safe against other instances, in transactions of its
    * own; does nothing where what is wanted is there already. What cannot be had is refused while the
@@ -184,6 +206,14 @@ export interface TableStore {
    *   a column was to be added
    */
   change(change: TableChange): Promise<ChangedTable>;
+  /**
+   * Makes indexes for keys of a table that exists, one at a time, without keeping writers out; keys
+   * without a column and columns that lead an index already are left out. Meant for the background:
+   * it may take as long as reading the table takes, uses a connection beside the pool's, and leaves
+   * the work to another instance that is at it. What cannot be had is logged and left; call it again
+   * later.
+   */
+  ensureIndexes(table: TableIdentity, keys: readonly string[]): Promise<void>;
   /**
    * Writes a flush in one transaction: ledger, plan check, COPY, rejects.
    *

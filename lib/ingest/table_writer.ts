@@ -134,13 +134,16 @@ export class TableWriter {
 
   async #change(columns: readonly WantedColumn[], distinct: DistinctDeliveries): Promise<void> {
     this.#plan = null;
-    this.#table = await this.#store.change({
+    const changed = await this.#store.change({
       table: this.#identity,
       columns,
+      widenings: [],
+      overflow: false,
       indexKeys: this.#settings.indexKeys,
       reason: this.#table === null ? "first rows of the table" : "new keys in a batch",
       cause: distinct.identities[0] ?? null,
     });
+    this.#table = changed.table;
     this.#counters.tableChanges++;
   }
 
@@ -156,7 +159,10 @@ export class TableWriter {
     }));
     return {
       table: this.#table,
-      columns: encoded.columns,
+      runs: encoded.rows.count === 0
+        ? []
+        : [{ firstRow: 0, rowCount: encoded.rows.count, columns: encoded.columns }],
+      defaultMarker: null,
       rows: encoded.rows,
       messages,
       rejects,
@@ -245,23 +251,35 @@ export function tableIdentity(processorId: string, tableName: string | null): Ta
  * comes behind later messages.
  */
 function distinctInStreamOrder(deliveries: readonly Delivery[]): DistinctDeliveries {
-  const seen = new Set<string>();
-  const distinct: Delivery[] = [];
-  let last = 0;
-  let inOrder = true;
-  for (const delivery of deliveries) {
-    const identity = delivery.message.identity;
-    if (identity !== null) {
-      const name = messageName(identity);
-      if (seen.has(name)) continue;
-      seen.add(name);
-      inOrder &&= identity.sequence >= last;
-      last = identity.sequence;
-    }
-    distinct.push(delivery);
-  }
-  if (!inOrder) distinct.sort(byStreamOrder);
+  const distinct = isStrictlyAscending(deliveries)
+    ? deliveries
+    : withoutCopies(deliveries).sort(byStreamOrder);
   return { deliveries: distinct, identities: distinct.map((one) => one.message.identity) };
+}
+
+/** The usual case: messages of one stream, each later than the one before. */
+function isStrictlyAscending(deliveries: readonly Delivery[]): boolean {
+  let before: MessageIdentity | null = null;
+  for (const { message } of deliveries) {
+    const { identity } = message;
+    if (identity === null) continue;
+    if (before !== null) {
+      if (identity.sequence <= before.sequence || identity.origin !== before.origin) return false;
+    }
+    before = identity;
+  }
+  return true;
+}
+
+function withoutCopies(deliveries: readonly Delivery[]): Delivery[] {
+  const seen = new Set<string>();
+  return deliveries.filter(({ message }) => {
+    if (message.identity === null) return true;
+    const name = messageName(message.identity);
+    if (seen.has(name)) return false;
+    seen.add(name);
+    return true;
+  });
 }
 
 /** An older incarnation of the stream first, then by sequence. */

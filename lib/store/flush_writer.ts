@@ -17,11 +17,18 @@ import {
   type LedgerEntries,
 } from "./ledger_entries.ts";
 import { insertRejects, summarizeKnown } from "./rejects.ts";
-import { chunksOf, countRows, freshRanges, type RowRange } from "./row_ranges.ts";
+import {
+  chunksOf,
+  countRows,
+  freshRanges,
+  partsOf,
+  type RowRange,
+  type RunPart,
+} from "./row_ranges.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
-import { qualifiedName } from "./sql_text.ts";
+import { qualifiedName, quoteLiteral } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
 import { checkPlan, refusalOfKind } from "./table_reader.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
@@ -226,8 +233,21 @@ async function sendRows(
   flush: Flush,
   ranges: readonly RowRange[],
 ): Promise<number> {
+  let rows = 0;
+  for (const part of partsOf(flush.runs, ranges)) {
+    rows += await sendPart(session, table, flush, part);
+  }
+  return rows;
+}
+
+async function sendPart(
+  session: Session,
+  table: TableDescription,
+  flush: Flush,
+  { columns, ranges }: RunPart,
+): Promise<number> {
   const name = qualifiedName(table);
-  if (flush.columns.length === 0) {
+  if (columns.length === 0) {
     // COPY without columns is a syntax error; such rows are all defaults.
     const count = countRows(ranges);
     await session.execute(
@@ -235,9 +255,10 @@ async function sendRows(
     );
     return count;
   }
-  const columns = flush.columns.map(quoteIdentifier).join(", ");
+  const { defaultMarker } = flush;
+  const options = defaultMarker === null ? "" : ` WITH (DEFAULT ${quoteLiteral(defaultMarker)})`;
   return await session.copyIn(
-    `COPY ${name} (${columns}) FROM STDIN`,
+    `COPY ${name} (${columns.map(quoteIdentifier).join(", ")}) FROM STDIN${options}`,
     chunksOf(flush.rows, ranges),
   );
 }

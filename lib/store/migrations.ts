@@ -72,14 +72,18 @@ CREATE TABLE state_tables.schema_change (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at timestamptz NOT NULL DEFAULT now(),
   table_name text NOT NULL,
+  -- with column_number what tells our columns from those made by hand under the same names
+  table_oid oid NOT NULL,
   column_name text,
+  column_number smallint,
   change text NOT NULL,
   from_type text,
   to_type text,
   reason text NOT NULL,
   source int,
   seq bigint
-);`;
+);
+CREATE INDEX ON state_tables.schema_change (table_oid, column_number);`;
 
 /** What the program does with its tables, for the check that the role may. */
 const RIGHTS: readonly (readonly [table: string, rights: string])[] = [
@@ -92,6 +96,7 @@ const RIGHTS: readonly (readonly [table: string, rights: string])[] = [
   ["ack_floor", "SELECT"],
   ["rejected", "SELECT"],
   ["rejected", "INSERT"],
+  ["schema_change", "SELECT"],
   ["schema_change", "INSERT"],
 ];
 

@@ -3,7 +3,7 @@
  * numbers; rows keep their order everywhere.
  */
 import type { EncodedRows } from "../encoder/encoded_batch.ts";
-import type { FlushMessage } from "../ingest/ports.ts";
+import type { FlushMessage, FlushRun } from "../ingest/ports.ts";
 import { COPY_CHUNK_BYTES } from "./copy.ts";
 
 /** Rows `from` up to, not including, `to`. */
@@ -33,6 +33,40 @@ export function freshRanges(
 /** Number of rows in the ranges. */
 export function countRows(ranges: readonly RowRange[]): number {
   return ranges.reduce((sum, { from, to }) => sum + to - from, 0);
+}
+
+/** Rows of the ranges that send the same columns. */
+export interface RunPart {
+  readonly columns: readonly string[];
+  readonly ranges: readonly RowRange[];
+}
+
+/**
+ * Cuts the ranges where the columns change; both are in row order.
+ *
+ * @throws {TypeError} a row of the ranges is in no run
+ */
+export function partsOf(
+  runs: readonly FlushRun[],
+  ranges: readonly RowRange[],
+): readonly RunPart[] {
+  const parts: RunPart[] = [];
+  let first = 0;
+  for (const { firstRow, rowCount, columns } of runs) {
+    const inRun: RowRange[] = [];
+    for (let at = first; at < ranges.length; at++) {
+      const range = ranges[at];
+      if (range === undefined || range.from >= firstRow + rowCount) break;
+      const from = Math.max(range.from, firstRow);
+      const to = Math.min(range.to, firstRow + rowCount);
+      if (from < to) inRun.push({ from, to });
+      if (range.to <= firstRow + rowCount) first = at + 1;
+    }
+    if (inRun.length > 0) parts.push({ columns, ranges: inRun });
+  }
+  const covered = parts.reduce((sum, part) => sum + countRows(part.ranges), 0);
+  if (covered === countRows(ranges)) return parts;
+  throw new TypeError(`Cannot send ${countRows(ranges)} rows as the runs have ${covered} of them`);
 }
 
 /** The bytes of the ranges, in chunks of a size that COPY likes; views, cut anywhere in a row. */

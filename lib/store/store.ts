@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { DatabaseTarget } from "../config/dsn.ts";
 import { ConfigurationError } from "../errors.ts";
 import type {
+  ChangedTable,
   Flush,
   FlushOutcome,
   KnownMessage,
@@ -19,6 +20,7 @@ import type { Log } from "../log.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { PostgresCatalog } from "./catalog.ts";
 import { FlushWriter } from "./flush_writer.ts";
+import { IndexBuilder } from "./index_builder.ts";
 import { PostgresLedger } from "./ledger.ts";
 import { ensureSchema } from "./migrations.ts";
 import { openSession } from "./open_session.ts";
@@ -54,6 +56,8 @@ export interface StoreOptions {
   readonly timeouts: TransactionTimeouts;
   /** Roles that may read the tables we create. */
   readonly tableGrants: readonly string[];
+  /** Tables larger than this, with indexes, are not rewritten to widen a column; 64 MiB if absent. */
+  readonly rewriteBytesMax?: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Reads a PEM file. */
@@ -71,6 +75,11 @@ export interface Store {
   close(graceMs: number): Promise<void>;
 }
 
+const REWRITE_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
+
+/** PostgreSQL 16 is the first whose COPY knows a marker for DEFAULT. */
+const DEFAULT_MARKER_SINCE = 160_000;
+
 /** A statement is given up this long after the server should have ended it. */
 const STATEMENT_SLACK_MS = 15_000;
 
@@ -83,29 +92,41 @@ const STATEMENT_SLACK_MS = 15_000;
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { target, pool: bounds, timeouts, clock, prepare } = options;
   const tls = readTls(target, options.readFile);
+  const open = (): Promise<Session> => openSession({ ...target, tls, prepare, clock });
   const pool = new SessionPool({
     ...bounds,
     clock,
-    open: () => openSession({ ...target, tls, prepare, clock }),
+    open,
     statementMaxMs: timeouts.statementMs + STATEMENT_SLACK_MS,
   });
   try {
-    const schema = await prepareDatabase(pool, options);
-    return assemble(pool, schema, options);
+    const database = await prepareDatabase(pool, options);
+    return assemble({ pool, database, open, options });
   } catch (error) {
     await pool.close(0);
     throw error;
   }
 }
 
-async function prepareDatabase(pool: SessionPool, options: StoreOptions): Promise<string> {
+/** What is asked once, at the start. */
+interface DatabaseFacts {
+  /** Where tables go. */
+  readonly schema: string | null;
+  /** `server_version_num`. */
+  readonly version: number;
+}
+
+async function prepareDatabase(
+  pool: SessionPool,
+  options: StoreOptions,
+): Promise<DatabaseFacts & { readonly schema: string }> {
   using lease = await pool.acquire("lookup");
   const { session } = lease;
   await ensureSchema(session, options.timeouts);
   try {
-    const schema = await currentSchema(session);
+    const database = await readDatabase(session);
     const missing = await missingRoles(session, options.tableGrants);
-    if (missing.length === 0) return schema;
+    if (missing.length === 0) return database;
     throw new ConfigurationError([{
       key: "TABLE_GRANTS",
       rule: "every role must exist in the database",
@@ -116,45 +137,64 @@ async function prepareDatabase(pool: SessionPool, options: StoreOptions): Promis
   }
 }
 
-async function currentSchema(session: Session): Promise<string> {
-  const [row] = await session.queryOnce<{ schema: string | null }>(
-    "SELECT pg_catalog.current_schema() AS schema",
+async function readDatabase(
+  session: Session,
+): Promise<DatabaseFacts & { readonly schema: string }> {
+  const [row] = await session.queryOnce<DatabaseFacts>(
+    `SELECT pg_catalog.current_schema() AS schema,
+       pg_catalog.current_setting('server_version_num')::int4 AS version`,
   );
   const schema = row?.schema ?? null;
-  if (schema !== null) return schema;
+  if (row !== undefined && schema !== null) return { ...row, schema };
   throw new ConfigurationError([{
     key: "DSN",
     rule: "the role's search_path must name a schema that exists, as tables go to the first one",
   }]);
 }
 
-function assemble(pool: SessionPool, schema: string, options: StoreOptions): Store {
-  const { timeouts, tableGrants, clock, log } = options;
+function assemble(parts: {
+  readonly pool: SessionPool;
+  readonly database: { readonly schema: string; readonly version: number };
+  readonly open: () => Promise<Session>;
+  readonly options: StoreOptions;
+}): Store {
+  const { pool, open, options } = parts;
+  const { schema, version } = parts.database;
+  const { timeouts, tableGrants, clock, log, prepare } = options;
   const sourceIds = new SourceIds();
   const ledger = new PostgresLedger(pool, timeouts, sourceIds, schema);
   const writer = new FlushWriter(pool, timeouts, sourceIds);
+  const rewriteBytesMax = options.rewriteBytesMax ?? REWRITE_BYTES_MAX_DEFAULT;
   const changer = new TableChanger({
     pool,
     timeouts,
     sourceIds,
     schema,
     tableGrants,
+    rewriteBytesMax,
     clock,
     log,
   });
+  const indexes = new IndexBuilder({ pool, open: prepare ? open : null, schema, clock, log });
   return {
     catalog: new PostgresCatalog(pool, timeouts),
     ledger,
     schema,
     tables: {
+      supportsDefaultMarker: version >= DEFAULT_MARKER_SINCE,
       describe: (table: TableIdentity): Promise<TableDescription | null> =>
         describe(pool, schema, table),
-      change: (change: TableChange): Promise<TableDescription> => changer.change(change),
+      change: (change: TableChange): Promise<ChangedTable> => changer.change(change),
+      ensureIndexes: (table: TableIdentity, keys: readonly string[]): Promise<void> =>
+        indexes.ensure(table, keys),
       write: (flush: Flush): Promise<FlushOutcome> => writer.write(flush),
       writeRejects: (rejects: readonly Reject[]): Promise<readonly KnownMessage[]> =>
         ledger.writeRejects(rejects),
     },
-    close: (graceMs: number): Promise<void> => pool.close(graceMs),
+    close: async (graceMs: number): Promise<void> => {
+      await indexes.close();
+      await pool.close(graceMs);
+    },
   };
 }
 

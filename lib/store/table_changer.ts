@@ -1,34 +1,36 @@
 /**
- * Creates tables and adds columns, safe against other instances and against people who do the same:
- * own transaction, advisory lock on the table's names, a second look, one statement for all columns.
- * Where somebody without our lock was quicker, it looks again. Every change is written down in
- * `state_tables.schema_change`.
+ * Creates tables, adds columns and has them widened, safe against other instances and against people
+ * who do the same: own transaction, advisory lock on the table's names, a second look, one statement
+ * for all columns. Where somebody without our lock was quicker, it looks again. What PostgreSQL
+ * refuses of a table that exists is answered as refused, and the rest is done. Every change is
+ * written down in `state_tables.schema_change`.
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
-import type { TableChange } from "../ingest/ports.ts";
+import type { ChangedTable, TableChange } from "../ingest/ports.ts";
 import type { Log } from "../log.ts";
 import { backoffDelayMs } from "../retry.ts";
-import { tableNames } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
-import { ADVISORY_LOCK_CLASS } from "./migrations.ts";
+import { ColumnWidener } from "./column_widener.ts";
+import { recordChanges } from "./schema_changes.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
 import { isDefinitionRace } from "./sql_state.ts";
 import { textArray } from "./sql_text.ts";
-import { StatementError, tableUnavailable } from "./statement_error.ts";
-import { alterTable, createTable, type TableDefinition } from "./table_definition.ts";
+import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
+import {
+  alterTable,
+  createTable,
+  type TableDefinition,
+  type Withheld,
+} from "./table_definition.ts";
+import { cancelIndexBuild, lockNames } from "./table_lock.ts";
 import { descriptionOf, readTable, refusalOfKind } from "./table_reader.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 
 /** Looks in all, when others change the table at the same moment. */
 const LOOKS_MAX = 6;
-
-/** Sorted, so that two changes with two names each cannot deadlock. */
-const LOCK_NAMES = `SELECT pg_catalog.pg_advisory_xact_lock(${ADVISORY_LOCK_CLASS}, key)
-  FROM (SELECT DISTINCT pg_catalog.hashtext(name) AS key
-        FROM pg_catalog.unnest($1::text[]) u(name) ORDER BY 1) keys`;
 
 /** What a changer works with. */
 export interface TableChangerOptions {
@@ -39,6 +41,8 @@ export interface TableChangerOptions {
   readonly schema: string;
   /** Roles that may read the tables we create. */
   readonly tableGrants: readonly string[];
+  /** Tables larger than this, with indexes, are not rewritten to widen a column. */
+  readonly rewriteBytesMax: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -46,83 +50,115 @@ export interface TableChangerOptions {
 /** Changes tables; see the top of this file. */
 export class TableChanger {
   readonly #options: TableChangerOptions;
+  readonly #widener: ColumnWidener;
 
   constructor(options: TableChangerOptions) {
     this.#options = options;
+    this.#widener = new ColumnWidener(options);
   }
 
   /** See {@linkcode TableStore.change}. */
-  async change(change: TableChange): Promise<TableDescription> {
+  async change(change: TableChange): Promise<ChangedTable> {
+    const defined = await this.#define(change);
+    if (change.widenings.length === 0) return defined;
+    const { table, refused } = await this.#widener.widen(change);
+    return { table, refused: [...defined.refused, ...refused] };
+  }
+
+  /** Everything but the widenings. */
+  async #define(change: TableChange): Promise<ChangedTable> {
     const table = change.table.fullName;
+    let withheld: Withheld = { columns: null, overflow: null };
     for (let looks = 1;; looks++) {
       try {
-        return await this.#changeOnce(change);
+        return await this.#defineOnce(change, withheld);
       } catch (error) {
-        const isRace = error instanceof StatementError &&
-          isDefinitionRace(error.sqlState, error.schema);
-        if (!isRace) throw tableUnavailable(error, `change the table ${table}`, table);
-        if (looks >= LOOKS_MAX) {
-          throw new StoreUnavailableError(
-            `Cannot change the table ${table} as others change it too: ${error.message}`,
-            { sqlState: error.sqlState, cause: error },
-          );
+        if (!(error instanceof StatementError)) throw error;
+        if (isDefinitionRace(error.sqlState, error.schema)) {
+          await this.#waitForOthers(table, error, looks);
+          continue;
         }
-        await this.#options.clock.delay(backoffDelayMs(looks));
+        const more = withholdMore(withheld, error, change.overflow);
+        if (more === null || !await this.#isAlterable(change, error)) {
+          throw tableUnavailable(error, `change the table ${table}`, table);
+        }
+        withheld = more;
       }
     }
   }
 
-  async #changeOnce(change: TableChange): Promise<TableDescription> {
-    const { pool, timeouts, sourceIds, log } = this.#options;
+  async #waitForOthers(table: string, error: StatementError, looks: number): Promise<void> {
+    if (looks >= LOOKS_MAX) {
+      throw new StoreUnavailableError(
+        `Cannot change the table ${table} as others change it too: ${error.message}`,
+        { sqlState: error.sqlState, cause: error },
+      );
+    }
+    await this.#options.clock.delay(backoffDelayMs(looks));
+  }
+
+  /** Less of the change may be had: the table exists, or has too many columns to be created. */
+  async #isAlterable(change: TableChange, error: StatementError): Promise<boolean> {
+    if (error.sqlState === "54011") return true; // too_many_columns
+    using lease = await this.#options.pool.acquire("flush");
+    try {
+      return await readTable(lease.session, this.#options.schema, change.table) !== null;
+    } catch (cause) {
+      throw storeUnavailable(cause, `look at the table ${change.table.fullName}`);
+    }
+  }
+
+  async #defineOnce(change: TableChange, withheld: Withheld): Promise<ChangedTable> {
+    const { pool, timeouts, sourceIds } = this.#options;
     using lease = await pool.acquire("flush");
     const { session } = lease;
     const source = change.cause === null
       ? null
       : await sourceIds.resolve(session, change.cause.origin);
-    const { definition, description } = await inTransaction(session, timeouts, async () => {
-      const definition = await this.#define(session, change);
+    const { definition, table } = await inTransaction(session, timeouts, async () => {
+      const definition = await this.#look(session, change, withheld);
       for (const statement of definition.statements) await session.execute(statement);
-      await recordChanges(session, definition, change, source);
       const after = await readTable(session, this.#options.schema, change.table);
       if (after === null) {
         throw new TypeError(`Cannot find ${definition.tableName} after changing it`);
       }
-      return { definition, description: descriptionOf(after) };
+      const { reason, cause } = change;
+      await recordChanges(session, after, definition.records, { reason, cause, source });
+      return { definition, table: descriptionOf(after) };
     });
-    if (definition.records.length > 0) {
-      const { tableName, records } = definition;
-      log.info(
-        records[0]?.change === "create table" ? "Table created" : "Table changed",
-        {
-          table: tableName,
-          columns: records.filter((record) => record.change === "add column").length,
-          reason: change.reason,
-        },
-      );
-    }
-    return description;
+    this.#logChange(definition, change.reason);
+    return { table, refused: definition.refused };
+  }
+
+  #logChange({ tableName, records }: TableDefinition, reason: string): void {
+    if (records.length === 0) return;
+    this.#options.log.info(
+      records[0]?.change === "create table" ? "Table created" : "Table changed",
+      {
+        table: tableName,
+        columns: records.filter((record) => record.change === "add column").length,
+        reason,
+      },
+    );
   }
 
   /** Locks the table's names, looks, and says what is to be done. */
-  async #define(session: Session, change: TableChange): Promise<TableDefinition> {
+  async #look(
+    session: Session,
+    change: TableChange,
+    withheld: Withheld,
+  ): Promise<TableDefinition> {
     const { schema, tableGrants } = this.#options;
-    const { fullName, legacyName } = change.table;
-    const names = [fullName, ...(legacyName === null ? [] : [legacyName])];
-    // PostgreSQL's own cut: full names that could lead to one table share it.
-    const lockNames = names.map(tableNames).map(({ name, truncated }) => truncated ?? name);
-    await session.query(LOCK_NAMES, [textArray(lockNames.map((name) => `${schema}.${name}`))]);
+    await lockNames(session, schema, change.table);
     const found = await readTable(session, schema, change.table);
     if (found === null) {
-      return createTable(schema, change, await this.#knownRoles(session, tableGrants));
+      const roles = await this.#knownRoles(session, tableGrants);
+      return createTable(schema, change, roles, withheld);
     }
-    const refusal = refusalOfKind(found.relationKind);
-    if (refusal !== null) {
-      throw new TableUnavailableError(`Cannot change ${found.name} as ${refusal}`, {
-        table: found.name,
-        kind: "refused",
-      });
-    }
-    return alterTable(found, change);
+    refuseOtherKinds(found);
+    const definition = alterTable(found, change, withheld);
+    if (definition.statements.length > 0) await cancelIndexBuild(session, found.oid);
+    return definition;
   }
 
   /** A role dropped since the start must not keep tables from being made. */
@@ -152,26 +188,27 @@ export async function missingRoles(
   return rows.map(({ name }) => name);
 }
 
-async function recordChanges(
-  session: Session,
-  { records }: TableDefinition,
-  change: TableChange,
-  source: number | null,
-): Promise<void> {
-  if (records.length === 0) return;
-  const values = records.map((_, row) => {
-    const at = row * 3 + 3;
-    return `($${at + 1}, $${at + 2}, $${at + 3}, $1, ${source ?? "NULL"}, $2::bigint, $3)`;
+function refuseOtherKinds(table: TableDescription): void {
+  const refusal = refusalOfKind(table.relationKind);
+  if (refusal === null) return;
+  throw new TableUnavailableError(`Cannot change ${table.name} as ${refusal}`, {
+    table: table.name,
+    kind: "refused",
   });
-  const { tableName } = records[0] ?? { tableName: "" };
-  await session.queryOnce(
-    `INSERT INTO state_tables.schema_change
-       (column_name, change, to_type, reason, source, seq, table_name) VALUES ${values.join(", ")}`,
-    [
-      change.reason,
-      change.cause?.sequence ?? null,
-      tableName,
-      ...records.flatMap((record) => [record.columnName, record.change, record.toType]),
-    ],
-  );
+}
+
+/**
+ * First the columns are given up, then the overflow column; null when nothing is left to give up or
+ * waiting would help.
+ */
+function withholdMore(
+  withheld: Withheld,
+  error: StatementError,
+  overflow: boolean,
+): Withheld | null {
+  if (error.kind === "transient") return null;
+  const reason = `PostgreSQL says: ${error.message}`;
+  if (withheld.columns === null) return { ...withheld, columns: reason };
+  if (withheld.overflow === null && overflow) return { ...withheld, overflow: reason };
+  return null;
 }

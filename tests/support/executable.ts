@@ -17,8 +17,8 @@ export interface Executable extends Disposable {
   command(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Deno.Command>;
 }
 
-/** `nobody` on Linux. */
-const UNPRIVILEGED_UID = 65534;
+/** `nobody` on Linux; whom executables run as when the tests run as root. */
+export const UNPRIVILEGED_UID = 65534;
 
 /** Compiles the program with `dev/compile.ts`, as `deno task compile` does. */
 export async function compileExecutable(): Promise<Executable> {

@@ -98,6 +98,8 @@ export class Stage implements AsyncDisposable {
       await Deno.makeTempDir({ prefix: "state-tables-test-" }),
       (path) => removeFolder(path),
     );
+    // An executable may run as somebody else.
+    await Deno.chmod(folder, 0o755);
     const database = resources.use(await freshDatabase(options.postgres));
     await createCatalog(database.sql);
     const connection = resources.adopt(

@@ -37,7 +37,7 @@ class SilentServer implements AsyncDisposable {
   async startWaiting(): Promise<ServiceProcess> {
     const [hostname, port] = this.host.split(":");
     const service = await this.start({
-      DSN: `host=${hostname} port=${port} user=u password=${CANARY}`,
+      DSN: `host=${hostname} port=${port} user=u password=${CANARY} connect_timeout=1`,
       ROUTING_FILE: this.routingFile,
     });
     await waitFor(() => this.#connections.length > 0, { what: "a connection" });

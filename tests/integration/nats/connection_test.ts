@@ -46,6 +46,25 @@ Deno.test("openConnection() reconnects over what it connected with", async () =>
   }
 });
 
+Deno.test("openConnection() survives servers that reset the connection", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = (async (): Promise<void> => {
+    for await (const conn of listener) {
+      await conn.write(
+        new TextEncoder().encode(
+          'INFO {"version":"2.10.0"}\r\n-ERR \'Authorization Violation\'\r\n',
+        ),
+      );
+      // What the client has sent is never read: closing resets the connection.
+      conn.close();
+    }
+  })();
+  const url = `nats://127.0.0.1:${listener.addr.port}`;
+  for (let i = 0; i < 20; i++) await assert.rejects(openTestConnection(url), /Authorization/);
+  listener.close();
+  await accepting;
+});
+
 Deno.test("openConnection() takes the server of a list that is there", async () => {
   await using connection = await openTestConnection(["nats://127.0.0.1:1", server.url]);
   assert.equal(connection.isConnected, true);

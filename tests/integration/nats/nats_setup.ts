@@ -132,7 +132,7 @@ export async function openOtherClient(url: string): Promise<OtherClient> {
     servers: url,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 50,
-  });
+  }, systemClock);
   const api = await jetstreamManager(client, { checkAPI: false });
   return {
     client,

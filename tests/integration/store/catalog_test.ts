@@ -83,18 +83,30 @@ Deno.test("check() is content when the catalog is there", async () => {
   await fixture.store.catalog.check();
 });
 
+/** What the ledger says of a source that it has never heard of. */
+const UNKNOWN = { isKnown: false, begins: null, prunedFloor: null };
+
 Deno.test("position() knows a source once a message of it is durable", async () => {
   await using fixture = await openFixture(server);
   const { store, sql } = fixture;
-  assert.deepEqual(await store.ledger.position(ORIGIN), { isKnown: false, prunedFloor: null });
+  assert.deepEqual(await store.ledger.position(ORIGIN), UNKNOWN);
   await sql`create table t (a int)`;
   await store.tables.write(
     flushOf(await describeTable(store, "t"), [{ sequence: 1, rows: ["1"] }]),
   );
   const renewed = { ...ORIGIN, consumerCreated: "another" };
-  assert.deepEqual(await store.ledger.position(renewed), { isKnown: true, prunedFloor: null });
+  assert.deepEqual(await store.ledger.position(renewed), { ...UNKNOWN, isKnown: true });
   const other = { ...ORIGIN, created: "later" };
-  assert.deepEqual(await store.ledger.position(other), { isKnown: false, prunedFloor: null });
+  assert.deepEqual(await store.ledger.position(other), UNKNOWN);
+});
+
+Deno.test("position() tells where the consumer began, the first answer", async () => {
+  await using fixture = await openFixture(server);
+  const { ledger } = fixture.store;
+  const time = new Date("2026-11-24T00:00:00Z");
+  await ledger.recordStart(ORIGIN, { kind: "time", time });
+  await ledger.recordStart(ORIGIN, { kind: "all" });
+  assert.deepEqual(await ledger.position(ORIGIN), { ...UNKNOWN, begins: { kind: "time", time } });
 });
 
 Deno.test("position() tells the highest floor that was pruned", async () => {
@@ -108,6 +120,7 @@ Deno.test("position() tells the highest floor that was pruned", async () => {
     (1, 'c', 50, 1763976000000000050, now() - interval '1 hour', null)`;
   assert.deepEqual(await store.ledger.position(ORIGIN), {
     isKnown: true,
+    begins: null,
     prunedFloor: { sequence: 30, storedNs: "1763976000000000030" },
   });
 });

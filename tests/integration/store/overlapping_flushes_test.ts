@@ -64,9 +64,11 @@ Deno.test("store does everything with one connection", async () => {
   const writes = Array.from({ length: 10 }, async (_, n) => {
     const name = `t${n % 3}`;
     await store.catalog.findProcessor(null, "nobody");
-    const table = await store.tables.change({
+    const { table } = await store.tables.change({
       table: { fullName: name, legacyName: null },
       columns: [{ key: "a", type: "bigint" }],
+      widenings: [],
+      overflow: false,
       indexKeys: [],
       reason: "test",
       cause: null,
@@ -85,9 +87,11 @@ Deno.test("store does everything with one connection", async () => {
 Deno.test("store works without prepared statements", async () => {
   await using fixture = await openFixture(server, { prepare: false });
   const { store } = fixture;
-  const table = await store.tables.change({
+  const { table } = await store.tables.change({
     table: { fullName: "t", legacyName: null },
     columns: [{ key: "a", type: "bigint" }],
+    widenings: [],
+    overflow: false,
     indexKeys: [],
     reason: "test",
     cause: null,

@@ -50,6 +50,7 @@ async function grantUse({ sql, role }: RoleFixture): Promise<void> {
   await sql.unsafe(`
     grant usage on schema state_tables to ${role};
     grant select on all tables in schema state_tables to ${role};
+    grant update on state_tables.source to ${role};
     grant insert on state_tables.source, state_tables.delivered, state_tables.rejected,
       state_tables.schema_change to ${role};
     grant select on processor, processor_state to ${role};`);
@@ -110,7 +111,7 @@ Deno.test("write() works for a role that may only insert", async () => {
   }
 });
 
-Deno.test("write() and change() say refused when the role may not", async () => {
+Deno.test("write() and change() say refused when the role may neither insert nor alter", async () => {
   await using fixture = await setup();
   const { sql, database } = fixture;
   await (await openStore(storeOptions(database.dsn))).close(1_000);
@@ -126,15 +127,26 @@ Deno.test("write() and change() say refused when the role may not", async () => 
       store.tables.write(flushOf(table, [{ sequence: 1, rows: ["1"] }])),
       isRefused,
     );
-    const change = { columns: [], indexKeys: [], reason: "test", cause: null } as const;
-    await assert.rejects(
-      store.tables.change({
-        ...change,
-        table: named("t"),
-        columns: [{ key: "b", type: "text" }],
-      }),
-      isRefused,
-    );
+    const change = {
+      columns: [],
+      widenings: [],
+      overflow: false,
+      indexKeys: [],
+      reason: "test",
+      cause: null,
+    } as const;
+    const changed = await store.tables.change({
+      ...change,
+      table: named("t"),
+      columns: [{ key: "b", type: "text" }],
+      overflow: true,
+    });
+    assert.deepEqual(changed.table, table);
+    const reason = "the role does not own the table";
+    assert.deepEqual(changed.refused, [
+      { kind: "column", name: "b", reason },
+      { kind: "overflow", name: "_overflow", reason },
+    ]);
     await assert.rejects(store.tables.change({ ...change, table: named("new") }), isRefused);
   } finally {
     await store.close(1_000);
@@ -148,6 +160,8 @@ Deno.test("change() grants new tables to the roles named", async () => {
   await store.tables.change({
     table: named("t"),
     columns: [],
+    widenings: [],
+    overflow: false,
     indexKeys: [],
     reason: "test",
     cause: null,
@@ -182,9 +196,11 @@ Deno.test("change() makes tables in the first schema of search_path", async () =
   const target = parseDsn(`${database.dsn} search_path='"My Tables",public'`);
   const store = await openStore({ ...storeOptions(database.dsn), target });
   try {
-    const table = await store.tables.change({
+    const { table } = await store.tables.change({
       table: named("t"),
       columns: [{ key: "a", type: "text" }],
+      widenings: [],
+      overflow: false,
       indexKeys: ["a"],
       reason: "test",
       cause: null,

@@ -11,6 +11,7 @@ import type {
   Flush,
   FlushMessage,
   FlushOutcome,
+  FlushRun,
   Reject,
   TableIdentity,
 } from "../../../lib/ingest/ports.ts";
@@ -153,7 +154,12 @@ export function flushOf(
     readonly rows: readonly string[];
     readonly origin?: StreamOrigin;
   }[],
-  options: { readonly columns?: readonly string[]; readonly rejects?: readonly Reject[] } = {},
+  options: {
+    readonly columns?: readonly string[];
+    readonly runs?: readonly FlushRun[];
+    readonly defaultMarker?: string;
+    readonly rejects?: readonly Reject[];
+  } = {},
 ): Flush {
   let firstRow = 0;
   const ordinals: { readonly identity: MessageIdentity | null; readonly ordinal: number }[] = [];
@@ -167,7 +173,12 @@ export function flushOf(
   const lines = messages.flatMap(({ rows }) => rows);
   return {
     table,
-    columns: options.columns ?? table.columns.map((column) => column.name),
+    runs: options.runs ?? (lines.length === 0 ? [] : [{
+      firstRow: 0,
+      rowCount: lines.length,
+      columns: options.columns ?? table.columns.map((column) => column.name),
+    }]),
+    defaultMarker: options.defaultMarker ?? null,
     rows: encodeLines(lines),
     messages: flushMessages,
     rejects: options.rejects ?? [],

@@ -11,7 +11,15 @@ const server = await sharedPostgres();
 const oldServer = await sharedPostgres("15");
 
 function wanted(fullName: string, columns: readonly WantedColumn[]): TableChange {
-  return { table: named(fullName), columns, indexKeys: [], reason: "test", cause: null };
+  return {
+    table: named(fullName),
+    columns,
+    widenings: [],
+    overflow: false,
+    indexKeys: [],
+    reason: "test",
+    cause: null,
+  };
 }
 
 const A: WantedColumn = { key: "a", type: "bigint" };
@@ -21,7 +29,7 @@ for (const [version, postgres] of [["18", server], ["15", oldServer]] as const) 
   Deno.test(`change() creates a table with the wanted columns (PostgreSQL ${version})`, async () => {
     await using fixture = await openFixture(postgres);
     const { store, sql } = fixture;
-    const table = await store.tables.change({
+    const { table } = await store.tables.change({
       ...wanted("0f-1_t", [A, B, { key: "c", type: "double precision" }]),
       indexKeys: ["b b", "missing", "b b"],
       cause: identity(7),
@@ -54,22 +62,22 @@ Deno.test("change() adds only the columns that are missing", async () => {
   await using fixture = await openFixture(server);
   const { store } = fixture;
   await store.tables.change(wanted("t", [A]));
-  const table = await store.tables.change(wanted("t", [B, A]));
+  const { table } = await store.tables.change(wanted("t", [B, A]));
   assert.deepEqual(table.columns.map(({ name }) => name), ["a", "b b"]);
 });
 
 Deno.test("change() does nothing when all is there", async () => {
   await using fixture = await openFixture(server);
   const { store, sql } = fixture;
-  const first = await store.tables.change(wanted("t", [A, B]));
-  const second = await store.tables.change(wanted("t", [B]));
+  const { table: first } = await store.tables.change(wanted("t", [A, B]));
+  const { table: second } = await store.tables.change(wanted("t", [B]));
   assert.deepEqual(second, first);
   assert.equal((await sql`select from state_tables.schema_change`).length, 3);
 });
 
 Deno.test("change() creates a table without columns", async () => {
   await using fixture = await openFixture(server);
-  const table = await fixture.store.tables.change(wanted("t", []));
+  const { table } = await fixture.store.tables.change(wanted("t", []));
   assert.deepEqual(table.columns, []);
 });
 
@@ -99,7 +107,7 @@ Deno.test("change() looks again when somebody without the lock makes the same ta
   for (let round = 0; round < 20; round++) {
     const name = `t${round}`;
     const statement = `create table if not exists ${name} (a bigint)`;
-    const [, table] = await Promise.all([
+    const [, { table }] = await Promise.all([
       sql.unsafe(statement).catch((error) => assert.match(error.code, /^(23505|42710|42P07)$/)),
       store.tables.change(wanted(name, [A, B])),
     ]);
@@ -111,7 +119,7 @@ Deno.test("change() gives a name of 300 bytes a hashed form and keeps it whole i
   await using fixture = await openFixture(server);
   const { store, sql } = fixture;
   const fullName = `p_${"é".repeat(149)}`;
-  const table = await store.tables.change(wanted(fullName, [A]));
+  const { table } = await store.tables.change(wanted(fullName, [A]));
   assert.equal(table.name, tableNames(fullName).name);
   const [row] = await sql`select obj_description(${table.oid}::oid, 'pg_class') as comment`;
   assert.equal(row?.comment, fullName);
@@ -122,8 +130,8 @@ Deno.test("change() keeps names apart that differ only past byte 63", async () =
   await using fixture = await openFixture(server);
   const { store } = fixture;
   const start = "p".repeat(70);
-  const one = await store.tables.change(wanted(`${start}1`, [A]));
-  const two = await store.tables.change(wanted(`${start}2`, [A]));
+  const { table: one } = await store.tables.change(wanted(`${start}1`, [A]));
+  const { table: two } = await store.tables.change(wanted(`${start}2`, [A]));
   assert.notEqual(one.oid, two.oid);
 });
 
@@ -132,10 +140,10 @@ Deno.test("change() takes the table that PostgreSQL's own cut left, and claims i
   const { store, sql } = fixture;
   const fullName = `${"p".repeat(70)}1`;
   await sql`create table ${sql(truncatedName(fullName))} (a text)`;
-  const table = await store.tables.change(wanted(fullName, [A]));
+  const { table } = await store.tables.change(wanted(fullName, [A]));
   assert.equal(table.name, truncatedName(fullName));
   assert.equal(table.columns[0]?.typeName, "text");
-  const other = await store.tables.change(wanted(`${"p".repeat(70)}2`, [A]));
+  const { table: other } = await store.tables.change(wanted(`${"p".repeat(70)}2`, [A]));
   assert.notEqual(other.oid, table.oid);
 });
 
@@ -150,7 +158,7 @@ Deno.test("describe() finds the table of the Go service's default name first", a
 
 Deno.test("change() makes the full name when no table of the default name exists", async () => {
   await using fixture = await openFixture(server);
-  const table = await fixture.store.tables.change({
+  const { table } = await fixture.store.tables.change({
     ...wanted("p1", [A]),
     table: { fullName: "p1", legacyName: "p1_hello_world" },
   });
@@ -161,7 +169,9 @@ Deno.test("change() adds hostile keys as columns of exactly these names", async 
   await using fixture = await openFixture(server);
   const { store } = fixture;
   const keys = ['x" int); drop table t; --', "a\\b", "new\nline", "%s $1", "'", "Ünï", "oid"];
-  const table = await store.tables.change(wanted("t", keys.map((key) => ({ key, type: "text" }))));
+  const { table } = await store.tables.change(
+    wanted("t", keys.map((key) => ({ key, type: "text" }))),
+  );
   assert.deepEqual(table.columns.map(({ name }) => name), keys);
 });
 
@@ -171,9 +181,9 @@ Deno.test("change() gives keys that no column can have a hashed name, once each"
   const long = "k".repeat(80);
   const keys = ["", "ctid", "xmin", "a\0b", "\ud800", "_overflow", `${long}1`, `${long}2`];
   const columns = keys.map((key): WantedColumn => ({ key, type: "text" }));
-  const first = await store.tables.change(wanted("t", columns));
+  const { table: first } = await store.tables.change(wanted("t", columns));
   assert.equal(first.columns.length, keys.length);
-  assert.deepEqual(await store.tables.change(wanted("t", columns)), first);
+  assert.deepEqual((await store.tables.change(wanted("t", columns))).table, first);
 });
 
 Deno.test("change() says locked when a reader holds the table", async () => {
@@ -189,7 +199,7 @@ Deno.test("change() says locked when a reader holds the table", async () => {
       (error) => error instanceof TableUnavailableError && error.kind === "locked",
     );
   });
-  const table = await store.tables.change(wanted("t", [B]));
+  const { table } = await store.tables.change(wanted("t", [B]));
   assert.equal(table.columns.length, 2);
 });
 

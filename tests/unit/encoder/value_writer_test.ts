@@ -116,6 +116,8 @@ const CASES: Readonly<Record<string, Case>> = {
       '"\\\\."': "\\\\.",
       '"\\\\N"': "\\\\N",
       '"é\\u00e9😀\\ud83d\\ude00\u202eא"': "éé😀😀\u202eא",
+      '"\\udbff\\udfff\\ud800\\udc00"': "\u{10ffff}\u{10000}",
+      '"\\uffff\\u07ff\\u0800\\u0080"': "\uffff\u07ff\u0800\u0080",
       '"\ufeff"': "\ufeff",
       '{"a":"\\u0000"}': '{"a":"\\\\u0000"}',
     },

@@ -167,6 +167,17 @@ Deno.test("readEnvelope() takes a message of depth 1,000 and refuses deeper ones
   assert.match(reasonOf(`{"a":${'{"a":'.repeat(100_000)}`), /nested deeper/);
 });
 
+Deno.test("readEnvelope() refuses every control character that stands in a string as it is", () => {
+  for (let code = 0; code < 0x20; code++) {
+    const payload = bytes('{"route_id":"r","query_state":[{"a":"', [code], '"}]}');
+    assert.equal(
+      reasonOf(payload),
+      "it is not valid JSON: a control character in a string at byte 37",
+    );
+  }
+  assert.equal(read('{"route_id":"r","query_state":[{"a":"\u007f"}]}').kind, "message");
+});
+
 Deno.test("readEnvelope() refuses every ill-formed sequence of UTF-8", () => {
   const sequences = [
     [0x80],

@@ -8,6 +8,8 @@ function wanted(columns: readonly WantedColumn[], more: Partial<TableChange> = {
   return {
     table: { fullName: "t", legacyName: null },
     columns,
+    widenings: [],
+    overflow: false,
     indexKeys: [],
     reason: "test",
     cause: null,
@@ -90,7 +92,7 @@ Deno.test("createTable() writes a full name that was cut into the comment", () =
 Deno.test("alterTable() does nothing when all is there", () => {
   const table = found([{ name: "a", comment: null }]);
   const definition = alterTable(table, wanted([{ key: "a", type: "text" }]));
-  assert.deepEqual(definition, { tableName: "t", statements: [], records: [] });
+  assert.deepEqual(definition, { tableName: "t", statements: [], records: [], refused: [] });
 });
 
 Deno.test("alterTable() adds all missing columns in one statement", () => {

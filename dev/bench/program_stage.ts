@@ -1,0 +1,155 @@
+/**
+ * The whole program in a database of its own: catalog, processors, routing file, and the program as a
+ * subprocess with exactly its production permissions, ledger on. Everything goes when it is disposed.
+ */
+import { join } from "node:path";
+import postgres from "postgres";
+import { addProcessor, createCatalog } from "../servers/catalog.ts";
+import { type ServiceProcess, startService } from "../servers/service_process.ts";
+import type { BenchStage } from "./bench_stage.ts";
+import { routeOf } from "./filled_stream.ts";
+
+/** How the program is run. */
+export interface ProgramOptions {
+  readonly stream: string;
+  readonly subject: string;
+  /** Durable consumer that it attaches to, or makes. */
+  readonly consumer: string;
+  /** Processors in the catalog, named as {@linkcode routeOf} names them. */
+  readonly processors: number;
+  /** Properties of each of them. */
+  readonly properties: Readonly<Record<string, unknown>>;
+  /** Settings besides DSN and routing file. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Where a CPU profile goes; null makes none. */
+  readonly profileFolder?: string | null;
+}
+
+/** The program, consuming. */
+export interface ProgramStage extends AsyncDisposable {
+  readonly service: ServiceProcess;
+  /** To the program's database. */
+  readonly sql: postgres.Sql;
+  /** Names of the processors' tables. */
+  readonly tables: readonly string[];
+  /** Milliseconds from its start until it consumed. */
+  readonly readyMs: number;
+  /** Stops it in order; rejects when its exit code is not 0. */
+  stop(): Promise<void>;
+}
+
+/**
+ * What the web UI writes unless told otherwise: write at once. Under load what arrives during a flush
+ * is the next batch, so batches grow by themselves.
+ */
+export const INSTANT_PROPERTIES = {
+  batchSize: 1,
+  batchWindowTTL: 0,
+  includeTimestamp: false,
+} as const;
+
+const LOG_END_LINES = 15;
+
+/** Starts the program and waits until it consumes. */
+export async function openProgram(
+  stage: BenchStage,
+  options: ProgramOptions,
+): Promise<ProgramStage> {
+  await using resources = new AsyncDisposableStack();
+  const database = await stage.postgres.createDatabase();
+  resources.defer(async () => {
+    await stage.sql`drop database ${stage.sql(database)} with (force)`;
+  });
+  const sql = resources.adopt(
+    postgres(stage.postgres.url(database), { max: 1, onnotice: () => {} }),
+    (client) => client.end({ timeout: 1 }),
+  );
+  const tables = await fillCatalog(sql, options);
+  await stage.sql`checkpoint`;
+  const startedAtMs = performance.now();
+  const service = resources.use(await startProgram(stage, options, database));
+  await service.ready;
+  const readyMs = performance.now() - startedAtMs;
+  const owned = resources.move();
+  return {
+    service,
+    sql,
+    tables,
+    readyMs,
+    stop: () => stop(service),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function fillCatalog(sql: postgres.Sql, options: ProgramOptions): Promise<string[]> {
+  await createCatalog(sql);
+  return await sql.begin(async (transaction) => {
+    const tables: string[] = [];
+    for (let index = 0; index < options.processors; index++) {
+      const route = routeOf(index);
+      const processorId = route.slice(route.indexOf(":") + 1);
+      const { properties } = options;
+      await addProcessor(transaction as unknown as postgres.Sql, {
+        processorId,
+        properties,
+        routes: [route],
+      });
+      tables.push(processorId);
+    }
+    return tables;
+  });
+}
+
+async function startProgram(
+  stage: BenchStage,
+  options: ProgramOptions,
+  database: string,
+): Promise<ServiceProcess> {
+  const { nats, postgres: server, folder } = stage;
+  const routingFile = join(folder, `${options.consumer}.yaml`);
+  await Deno.writeTextFile(routingFile, routing(nats.url, options));
+  return await startService({
+    settings: {
+      DSN: server.dsn(database),
+      ROUTING_FILE: routingFile,
+      LOG_FORMAT: "json",
+      ...options.settings,
+    },
+    hosts: [`127.0.0.1:${nats.port}`, `${server.host}:${server.port}`],
+    readable: [routingFile],
+    logFile: join(folder, `${options.consumer}.log`),
+    runtimeFlags: profileFlags(options.profileFolder ?? null),
+  });
+}
+
+function routing(url: string, { stream, consumer, subject }: ProgramOptions): string {
+  const routes = [
+    {
+      selector: "data/transformers/mixer/state-tables-1.0",
+      name: stream,
+      queue: consumer,
+      subject,
+      url,
+    },
+    {
+      selector: "processor/monitor",
+      name: "bench_monitor",
+      queue: "bench_monitor",
+      subject: "bench.monitor",
+      url,
+    },
+  ];
+  // JSON is YAML.
+  return JSON.stringify({ messageConfig: { routes } });
+}
+
+function profileFlags(folder: string | null): string[] {
+  return folder === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`];
+}
+
+async function stop(service: ServiceProcess): Promise<void> {
+  const code = await service.stop();
+  if (code === 0) return;
+  const log = (await service.log()).trimEnd().split("\n").slice(-LOG_END_LINES);
+  throw new Error(`Cannot count the run: the program ended with ${code}:\n${log.join("\n")}`);
+}

@@ -1,0 +1,95 @@
+/**
+ * Watches a scenario from outside: how long nothing became durable although something waited, and
+ * whether a COMPLETED was ever said before its rows were durable. Reads the ledger without the proxy;
+ * while PostgreSQL is away nothing is durable, and that is a stall like any other.
+ */
+import type { Subscription } from "@nats-io/nats-core";
+import { type Bed, MONITOR_SUBJECT } from "./bed.ts";
+import type { Publisher } from "./load.ts";
+
+const POLL_MS = 150;
+
+/** Statuses checked at once; more that come meanwhile are not checked. */
+const CHECKS_MAX = 4;
+const LIES_SHOWN = 5;
+
+/** The watch; dispose it to end it. */
+export class ProgressWatch implements AsyncDisposable {
+  longestStallMs = 0;
+  /** Statuses that were not true when they were heard. */
+  readonly lies: string[] = [];
+  readonly #bed: Bed;
+  readonly #publisher: Publisher;
+  readonly #subscription: Subscription;
+  readonly #loops: Promise<unknown>;
+  #isStopped = false;
+  #checking = 0;
+
+  constructor(bed: Bed, publisher: Publisher) {
+    this.#bed = bed;
+    this.#publisher = publisher;
+    this.#subscription = bed.connection.subscribe(MONITOR_SUBJECT);
+    this.#loops = Promise.all([this.#watchLedger(), this.#watchStatuses()]);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#subscription.unsubscribe();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.#loops;
+  }
+
+  async #watchLedger(): Promise<void> {
+    let durable = 0;
+    let sinceMs = performance.now();
+    while (!this.#isStopped) {
+      const now = await this.#countDurable();
+      const hasProgress = now !== null && now !== durable;
+      const isDone = now !== null && now >= this.#publisher.published.length;
+      if (hasProgress || isDone) sinceMs = performance.now();
+      if (now !== null) durable = now;
+      this.longestStallMs = Math.max(this.longestStallMs, performance.now() - sinceMs);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  async #countDurable(): Promise<number | null> {
+    try {
+      const [row] = await this.#bed.sql`select count(*)::int as n from state_tables.delivered`;
+      return Number(row?.n);
+    } catch {
+      return null; // away, or the ledger is not made yet
+    }
+  }
+
+  async #watchStatuses(): Promise<void> {
+    const checks = new Set<Promise<void>>();
+    for await (const message of this.#subscription) {
+      const id = message.headers?.get("Nats-Msg-Id") ?? "";
+      if (this.#checking >= CHECKS_MAX || !id.endsWith(":COMPLETED")) continue;
+      const check: Promise<void> = this.#check(id).finally(() => checks.delete(check));
+      checks.add(check);
+    }
+    await Promise.all(checks);
+  }
+
+  /** The id of a status names the last message it speaks of: that has to be in the ledger. */
+  async #check(id: string): Promise<void> {
+    const [sequence, storedNs] = id.split(":").slice(-3);
+    this.#checking++;
+    try {
+      const [row] = await this.#bed.sql`
+        select exists(select from state_tables.delivered
+          where seq = ${sequence ?? ""}::bigint and stored_ns = ${storedNs ?? ""}::bigint) as yes`;
+      if (row?.yes === true || this.lies.length >= LIES_SHOWN) return;
+      this.lies.push(`COMPLETED was said before it was durable: ${id}`);
+    } catch {
+      // PostgreSQL went away since: nothing can be said about this one.
+    } finally {
+      this.#checking--;
+    }
+  }
+}

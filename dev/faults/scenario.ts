@@ -1,0 +1,79 @@
+/** What a scenario is, and what it works with while it runs. */
+import type { Bed, BedOptions, Instance } from "./bed.ts";
+import type { LoadShape, Publisher } from "./load.ts";
+import type { Random } from "./random.ts";
+
+/** Counts of the program's own summaries over all instances; what a killed one knew is missing. */
+export interface ProgramCounts {
+  readonly redelivered: number;
+  readonly ledgerDrops: number;
+  readonly storeRetries: number;
+  readonly tableRetries: number;
+  readonly rejectedRows: number;
+  readonly extensions: number;
+  readonly statusesLost: number;
+}
+
+/** A scenario under way. */
+export interface ScenarioRun {
+  readonly bed: Bed;
+  readonly random: Random;
+  readonly publisher: Publisher;
+  /** Share of the usual number of fault rounds; the short form has few. */
+  readonly scale: number;
+  /** Lets the load go on for a while, in milliseconds. */
+  pause(ms: number): Promise<void>;
+  /** Rounds of a fault: `usual` of them, fewer in the short form. */
+  rounds(usual: number): number;
+}
+
+/** One scenario. */
+export interface Scenario {
+  readonly name: string;
+  /** One line: what is done to the program. */
+  readonly title: string;
+  /** Instances at the start; 1 when absent. */
+  readonly instances?: number;
+  readonly bed?: Partial<BedOptions>;
+  readonly load?: Partial<LoadShape>;
+  /** In the tests too, with fewer rounds. */
+  readonly isShort?: boolean;
+  /** Before the first instance starts. */
+  prepare?(run: ScenarioRun): Promise<void>;
+  /** Waits for `ready` of the instances when absent; false when a server is away at the start. */
+  readonly awaitsReady?: boolean;
+  /** Does the harm while the load is published; everything is whole again when it resolves. */
+  faults(run: ScenarioRun): Promise<void>;
+  /** Why the fault was not there after all, as a sentence; null when it was seen. */
+  seen(run: ScenarioRun, counts: ProgramCounts): string | null;
+  /** Tables whose rows somebody took away on purpose: they are not compared. */
+  readonly spoiledTables?: readonly string[];
+  /**
+   * The negative control: the ledger is made to forget, and rows must be there twice. Without them
+   * the same faults prove nothing in the other scenarios.
+   */
+  readonly isControl?: boolean;
+  /** A probe has to land within this, where a batch window is longer than usual. */
+  readonly probeMaxMs?: number;
+  /** Exit codes of instances that were stopped, besides 0. */
+  readonly exitCodes?: readonly number[];
+}
+
+/** Kills an instance and starts another in its place. */
+export async function replaceKilled(bed: Bed, instance: Instance): Promise<Instance> {
+  await bed.killInstance(instance);
+  return await bed.startInstance();
+}
+
+/** Waits for something that the load brings about. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  limitMs = 30_000,
+): Promise<void> {
+  const deadlineMs = performance.now() + limitMs;
+  while (!await condition()) {
+    if (performance.now() > deadlineMs) throw new Error(`Waited ${limitMs} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,14 @@
+/** All scenarios, in the order in which they run. */
+import type { Scenario } from "./scenario.ts";
+import { NATS_SCENARIOS } from "./scenarios_nats.ts";
+import { POSTGRES_SCENARIOS } from "./scenarios_postgres.ts";
+import { SERVICE_SCENARIOS } from "./scenarios_service.ts";
+import { TABLE_SCENARIOS } from "./scenarios_tables.ts";
+
+/** See the top of this file. */
+export const SCENARIOS: readonly Scenario[] = [
+  ...SERVICE_SCENARIOS,
+  ...POSTGRES_SCENARIOS,
+  ...NATS_SCENARIOS,
+  ...TABLE_SCENARIOS,
+];

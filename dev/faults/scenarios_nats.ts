@@ -1,0 +1,163 @@
+/** Scenarios that hurt nats-server, the way to it, or what the consumer is set to. */
+import { MONITOR_STREAM, MONITOR_SUBJECT, STREAM } from "./bed.ts";
+import { type Scenario, until } from "./scenario.ts";
+
+/** See the top of this file. */
+export const NATS_SCENARIOS: readonly Scenario[] = [
+  {
+    name: "nats-crash",
+    title: "kill -9 and restart of nats-server with its store",
+    isShort: true,
+    faults: async (run) => {
+      for (let round = 0; round < run.rounds(5); round++) {
+        await run.pause(run.random.integer(400, 2_000));
+        await run.bed.nats.kill("SIGKILL");
+        await run.bed.nats.restart();
+      }
+    },
+    seen: ({ bed }) => bed.natsProxy.accepted > 1 ? null : "it never connected again",
+  },
+  {
+    name: "nats-cut",
+    title: "connection to NATS reset again and again",
+    faults: async (run) => {
+      for (let round = 0; round < run.rounds(8); round++) {
+        await run.pause(run.random.integer(300, 1_500));
+        run.bed.natsProxy.resetAll();
+      }
+    },
+    seen: ({ bed }) => bed.natsProxy.resets > 0 ? null : "nothing was reset",
+  },
+  {
+    name: "nats-away",
+    title: "NATS unreachable for 8 s",
+    faults: async (run) => {
+      await run.pause(1_000);
+      run.bed.natsProxy.refuses = true;
+      run.bed.natsProxy.resetAll();
+      await run.pause(run.rounds(8) * 1_000);
+      run.bed.natsProxy.refuses = false;
+    },
+    seen: ({ bed }) => bed.natsProxy.resets > 0 ? null : "nothing was reset",
+  },
+  {
+    name: "nats-away-at-start",
+    title: "NATS unreachable when the program starts, for 5 s",
+    awaitsReady: false,
+    prepare: ({ bed }) => {
+      bed.natsProxy.refuses = true;
+      return Promise.resolve();
+    },
+    faults: async ({ bed, pause }) => {
+      await pause(5_000);
+      bed.natsProxy.refuses = false;
+      await Promise.all(bed.running.map(({ process }) => process.ready));
+    },
+    seen: ({ bed }) => bed.natsProxy.accepted > 0 ? null : "it never connected",
+  },
+  {
+    name: "nats-half-open",
+    title: "packets to NATS vanish, no reset: a new connection is made",
+    faults: async (run) => {
+      const { natsProxy } = run.bed;
+      await run.pause(1_000);
+      const accepted = natsProxy.accepted;
+      natsProxy.setBlackHole(true);
+      await run.pause(2_000);
+      natsProxy.setBlackHole(false);
+      await until(() => natsProxy.accepted > accepted, "a new connection", 60_000);
+    },
+    seen: ({ bed }) => bed.natsProxy.swallowedBytes > 0 ? null : "nothing vanished",
+  },
+  {
+    name: "nats-frozen",
+    title: "nats-server frozen (SIGSTOP) for 6 s",
+    faults: async (run) => {
+      await run.pause(1_000);
+      await run.bed.nats.kill("SIGSTOP");
+      await run.pause(6_000);
+      await run.bed.nats.kill("SIGCONT");
+    },
+    seen: () => null,
+  },
+  {
+    name: "acks-lost",
+    title: "a third of all acks lost",
+    isShort: true,
+    faults: async (run) => {
+      run.bed.drops.ackShare = 1 / 3;
+      await run.pause(run.rounds(8) * 1_000);
+      await until(() => run.bed.drops.acksDropped > 50, "acks to be dropped");
+      run.bed.drops.ackShare = 0;
+    },
+    seen: (_, { ledgerDrops }) => ledgerDrops > 0 ? null : "the ledger dropped nothing",
+  },
+  {
+    name: "status-confirmations-lost",
+    title: "half of the monitor's confirmations of statuses lost",
+    faults: async (run) => {
+      run.bed.drops.confirmationShare = 0.5;
+      await run.pause(run.rounds(6) * 1_000);
+      run.bed.drops.confirmationShare = 0;
+    },
+    seen: ({ bed }) => bed.drops.confirmationsDropped > 0 ? null : "no confirmation was dropped",
+  },
+  {
+    name: "consumer-deleted",
+    title: "consumer deleted while running",
+    faults: async (run) => {
+      for (let round = 0; round < run.rounds(2); round++) {
+        await run.pause(1_500);
+        await (await run.bed.manager()).consumers.delete(STREAM, STREAM);
+        await until(async () => await run.bed.consumer() !== null, "the consumer to be made again");
+      }
+    },
+    seen: (_, { ledgerDrops }) => ledgerDrops > 0 ? null : "nothing came again",
+  },
+  {
+    name: "short-ack-wait",
+    title: "ack_wait of 1 s with a window of 10 s",
+    bed: { route: { ack_wait: 1 }, properties: { batchSize: 100_000, batchWindowTTL: 10 } },
+    load: { perSecond: 200 },
+    probeMaxMs: 13_000,
+    faults: (run) => run.pause(run.rounds(15) * 1_000),
+    seen: ({ bed }) => bed.drops.extensionsPassed > 0 ? null : "no deadline was extended",
+  },
+  {
+    name: "small-ack-pending",
+    title: "max_ack_pending 10 with batchSize 1,000 and a window of 60 s",
+    bed: {
+      route: { max_ack_pending: 10, ack_wait: 30 },
+      properties: { batchSize: 1_000, batchWindowTTL: 60 },
+      processors: 3,
+    },
+    load: { messagesMin: 60, perSecond: 20 },
+    faults: (run) => run.pause(3_000),
+    seen: () => null,
+  },
+  {
+    name: "two-share-ack-pending",
+    title: "two instances share max_ack_pending 10: neither holds enough to fill a batch",
+    instances: 2,
+    bed: {
+      route: { max_ack_pending: 10, ack_wait: 30 },
+      properties: { batchSize: 1_000, batchWindowTTL: 60 },
+      processors: 3,
+    },
+    load: { messagesMin: 60, perSecond: 20 },
+    faults: (run) => run.pause(3_000),
+    seen: () => null,
+  },
+  {
+    name: "monitor-gone",
+    title: "the monitor's stream deleted for 5 s",
+    faults: async (run) => {
+      const manager = await run.bed.manager();
+      await run.pause(1_000);
+      await manager.streams.delete(MONITOR_STREAM);
+      await run.pause(5_000);
+      await manager.streams.add({ name: MONITOR_STREAM, subjects: [MONITOR_SUBJECT] });
+    },
+    seen: () => null,
+  },
+];

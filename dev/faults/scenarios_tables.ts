@@ -1,0 +1,181 @@
+/** Scenarios in which tables are locked, changed, dropped or refuse rows, and those of scale. */
+import { type Scenario, type ScenarioRun, until } from "./scenario.ts";
+
+/** See the top of this file. */
+export const TABLE_SCENARIOS: readonly Scenario[] = [
+  {
+    name: "reader-blocks-column",
+    title: "a reader holds a table for 6 s while a column has to be added",
+    bed: { processors: 3 },
+    load: { lateKeys: 6 },
+    faults: async (run) => {
+      await untilWritten(run, "processor-0");
+      await run.bed.sql.begin(async (sql) => {
+        await sql`select count(*) from "processor-0"`;
+        await run.pause(6_000);
+      });
+    },
+    seen: (_, { tableRetries, storeRetries }) =>
+      tableRetries + storeRetries > 0 ? null : "no change of the table had to wait",
+  },
+  {
+    name: "locked-table",
+    title: "one table locked for 12 s while 19 others flow",
+    bed: { processors: 20, settings: { DB_LOCK_TIMEOUT_MS: "1000" } },
+    faults: async (run) => {
+      await untilWritten(run, "processor-0");
+      await untilWritten(run, "processor-1");
+      const others = (): Promise<number> => countRows(run, "processor-1");
+      await run.bed.sql.begin(async (sql) => {
+        await sql`lock table "processor-0" in access exclusive mode`;
+        for (let second = 0; second < 4; second++) {
+          const before = await others();
+          await run.pause(3_000);
+          if (await others() === before) throw new Error("Another table stood still for 3 s");
+        }
+      });
+    },
+    seen: (_, { tableRetries }) => tableRetries > 0 ? null : "no flush met the lock",
+  },
+  {
+    name: "table-dropped",
+    title: "a table dropped while running: it is made again",
+    spoiledTables: ["processor-0"],
+    faults: async (run) => {
+      for (let round = 0; round < run.rounds(3); round++) {
+        await untilWritten(run, "processor-0");
+        await run.bed.sql`drop table "processor-0"`;
+        await untilWritten(run, "processor-0");
+      }
+    },
+    seen: () => null,
+  },
+  {
+    name: "column-dropped",
+    title: "a column dropped while running: it is added again",
+    spoiledTables: ["processor-0"],
+    faults: async (run) => {
+      for (let round = 0; round < run.rounds(3); round++) {
+        await untilWritten(run, "processor-0");
+        await run.bed.sql`alter table "processor-0" drop column if exists score`;
+        await until(async () => {
+          const found = await run.bed.sql`
+            select from pg_attribute where attrelid = '"processor-0"'::regclass
+              and attname = 'score' and not attisdropped`;
+          return found.length === 1;
+        }, "the column to be added again");
+      }
+    },
+    seen: () => null,
+  },
+  {
+    name: "truncated",
+    title: "a table truncated while running: what was there does not come back",
+    spoiledTables: ["processor-0"],
+    faults: async (run) => {
+      for (let round = 0; round < run.rounds(3); round++) {
+        await untilWritten(run, "processor-0");
+        await run.bed.sql`truncate "processor-0"`;
+        await untilWritten(run, "processor-0");
+      }
+    },
+    seen: () => null,
+  },
+  {
+    name: "type-changed",
+    title: "a column's type changed while running (double precision to numeric, bigint to numeric)",
+    bed: { processors: 3 },
+    faults: async (run) => {
+      for (const table of ["processor-0", "processor-1"]) {
+        await untilWritten(run, table);
+        const { sql } = run.bed;
+        await sql`alter table ${sql(table)} alter column id type numeric`;
+        await run.pause(1_500);
+        await sql`alter table ${sql(table)} alter column score type numeric`;
+        await run.pause(1_500);
+      }
+    },
+    seen: () => null,
+  },
+  {
+    name: "permission-lost",
+    title: "writing to one table forbidden for 5 s by a trigger that raises 42501",
+    bed: { processors: 5 },
+    faults: async (run) => {
+      const { sql } = run.bed;
+      await untilWritten(run, "processor-0");
+      await sql.unsafe(`create function forbid() returns trigger language plpgsql as
+        $$ begin raise insufficient_privilege using message = 'forbidden'; end $$;
+        create trigger forbid before insert on "processor-0"
+        for each statement execute function forbid()`);
+      await run.pause(5_000);
+      await sql`drop trigger forbid on "processor-0"`;
+    },
+    seen: (_, { tableRetries }) => tableRetries > 0 ? null : "no flush was refused",
+  },
+  {
+    name: "poison",
+    title: "a bad record in every fourth message",
+    isShort: true,
+    load: { poisonShare: 0.25 },
+    faults: (run) => run.pause(run.rounds(6) * 1_000),
+    seen: (_, { rejectedRows }) => rejectedRows > 0 ? null : "nothing was rejected",
+  },
+  {
+    name: "deadlock",
+    title: "another client deadlocks with the program on purpose",
+    bed: { processors: 2, postgresSettings: { deadlock_timeout: "50ms" } },
+    load: { lateKeys: 8 },
+    faults: async (run) => {
+      await untilWritten(run, "processor-0");
+      for (let round = 0; round < run.rounds(10); round++) {
+        // Its ledger first, then its table: the program goes the same way, a reader the other.
+        await run.bed.sql.begin(async (sql) => {
+          await sql`lock table "processor-0" in share mode`;
+          await run.pause(60);
+          await sql`lock table state_tables.delivered in share mode`;
+          await run.pause(20);
+        }).catch(() => undefined); // the deadlock's victim may be this side
+        await run.pause(200);
+      }
+    },
+    seen: () => null,
+  },
+  {
+    name: "ddl-storm",
+    title: "40 tables and 20 new columns each, four instances",
+    instances: 4,
+    bed: { processors: 40, properties: { batchSize: 5, batchWindowTTL: 1 } },
+    load: { lateKeys: 20, messagesMin: 2_000, perSecond: 300 },
+    faults: (run) => run.pause(run.rounds(5) * 1_000),
+    seen: () => null,
+  },
+  {
+    name: "many-processors",
+    title: "2,000 processors at once",
+    bed: { processors: 2_000, properties: { batchSize: 100, batchWindowTTL: 2 } },
+    load: { messagesMin: 6_000, perSecond: 1_000, lateKeys: 0 },
+    faults: (run) => run.pause(1_000),
+    seen: () => null,
+  },
+  {
+    name: "backlog",
+    title: "a backlog of 100,000 messages as fast as they can be stored",
+    bed: { processors: 5, properties: { batchSize: 1_000, batchWindowTTL: 1 } },
+    load: { messagesMin: 100_000, perSecond: Infinity },
+    faults: (run) => run.pause(1_000),
+    seen: () => null,
+  },
+];
+
+async function countRows({ bed: { sql } }: ScenarioRun, table: string): Promise<number> {
+  const [row] = await sql`select count(*)::int as n from ${sql(table)}`;
+  return Number(row?.n);
+}
+
+/** Waits until the table is there and has rows. */
+async function untilWritten(run: ScenarioRun, table: string): Promise<void> {
+  const hasRows = (): Promise<boolean> =>
+    countRows(run, table).then((count) => count > 0, () => false);
+  await until(hasRows, `rows in ${table}`);
+}
