@@ -6,7 +6,7 @@
 import { EXIT_CODES } from "./lib/cli/exit_code.ts";
 import { runProgram } from "./lib/cli/program.ts";
 import type { ProgramEnvironment } from "./lib/cli/program_environment.ts";
-import { runService } from "./lib/service.ts";
+import { openServiceStore, runService } from "./lib/service.ts";
 
 /** Signals that stop the program, and their numbers. Windows knows no SIGTERM but Ctrl-Break. */
 const STOP_SIGNALS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "windows"
@@ -14,17 +14,30 @@ const STOP_SIGNALS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os 
   : [["SIGINT", 2], ["SIGTERM", 15]];
 
 function openEnvironment(): ProgramEnvironment {
+  const stop = listenForSignals();
   return {
     args: Deno.args,
     readVariable: (name) => Deno.env.get(name),
     readTextFile: (path) => Deno.readTextFileSync(path),
     writeOut: (text) => writeWhole(Deno.stdout, text),
     writeError: (text) => writeWhole(Deno.stderr, text),
+    ask: (question) => ask(question, stop),
+    isInteractive: Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
     isTerminal: Deno.stderr.isTerminal(),
     terminalColumns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : null,
-    stop: listenForSignals(),
+    stop,
     onUncaughtError,
   };
+}
+
+/** Reads one line of standard input; a terminal hands lines over one by one. */
+async function ask(question: string, stop: AbortSignal): Promise<string | null> {
+  writeWhole(Deno.stderr, question);
+  const bytes = new Uint8Array(1024);
+  const stopped = Promise.withResolvers<null>();
+  stop.addEventListener("abort", () => stopped.resolve(null), { once: true });
+  const length = await Promise.race([Deno.stdin.read(bytes), stopped.promise]);
+  return length === null ? null : new TextDecoder().decode(bytes.subarray(0, length));
 }
 
 /** The first signal asks to stop, the second ends the process at once with 128 plus its number. */
@@ -74,5 +87,5 @@ function writeWhole(stream: { writeSync(bytes: Uint8Array): number }, text: stri
 
 if (import.meta.main) {
   stopOnUncaughtErrors();
-  Deno.exit(await runProgram(openEnvironment(), runService));
+  Deno.exit(await runProgram(openEnvironment(), { runService, openStore: openServiceStore }));
 }

@@ -6,9 +6,13 @@
 import type { Clock } from "./clock.ts";
 import type { Configuration } from "./config/configuration.ts";
 import type { Route } from "./config/routing.ts";
-import { ConfigurationError } from "./errors.ts";
+import { ConfigurationError, StoreUnavailableError } from "./errors.ts";
+import { Janitor } from "./ingest/janitor.ts";
 import { Pipeline } from "./ingest/pipeline.ts";
 import type { StartPosition, StatusPublisher, StreamState } from "./ingest/ports.ts";
+import { RejectCap } from "./ingest/reject_cap.ts";
+import { parseProcessorSettings } from "./ingest/processor_settings.ts";
+import { startAdvice } from "./ingest/start_advice.ts";
 import { chooseStartPosition } from "./ingest/start_position.ts";
 import type { Log, LogFields } from "./log.ts";
 import { type Connection, openConnection } from "./nats/connection.ts";
@@ -88,13 +92,30 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
     log,
   });
   using _health = watchHealth(source, options);
+  const broken = Promise.withResolvers<never>();
+  await using _rejectCap = new RejectCap({
+    rejects: store.rejects,
+    bounds: settings.rejected,
+    clock,
+    log,
+    onBug: broken.reject,
+  });
+  await using _janitor = new Janitor({
+    keeper: store.pruner,
+    ackFloor: () => source.ackFloor(),
+    floorAgeMs: settings.ledgerFloorAgeMs,
+    clock,
+    log,
+    onBug: broken.reject,
+  });
   pipeline.start();
+  await adviseOnce(options, store, source);
   log.info("Ready", { source: source.kind, schema: store.schema, ...limitFields(source) });
   const stopped = Promise.withResolvers<void>();
   if (stop.aborted) stopped.resolve();
   stop.addEventListener("abort", () => stopped.resolve(), { once: true });
   try {
-    await Promise.race([stopped.promise, pipeline.broken]);
+    await Promise.race([stopped.promise, pipeline.broken, broken.promise]);
     log.info("Stopping", { grace_ms: settings.shutdownGraceMs });
   } finally {
     const isWritten = await pipeline.drain(settings.shutdownGraceMs);
@@ -102,7 +123,18 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
   }
 }
 
-function storeOptions({ settings, clock, log, readTextFile }: ServiceOptions): StoreOptions {
+/** What opening the store needs of the service's options. */
+export type StoreSurroundings = Pick<
+  ServiceOptions,
+  "settings" | "clock" | "log" | "readTextFile"
+>;
+
+/** Opens the store alone, as the service would; for commands that need no messages. */
+export async function openServiceStore(surroundings: StoreSurroundings): Promise<Store> {
+  return await openStore(storeOptions(surroundings));
+}
+
+function storeOptions({ settings, clock, log, readTextFile }: StoreSurroundings): StoreOptions {
   const { database } = settings;
   return {
     target: database.target,
@@ -208,6 +240,24 @@ function watchHealth(source: NatsSource, { clock, log }: ServiceOptions): Dispos
   });
 }
 
+/** Says at the start what cannot work well as it is set; never a reason not to run. */
+async function adviseOnce(
+  { log, consumeRoute }: ServiceOptions,
+  store: Store,
+  { limits, streamLimits }: NatsSource,
+): Promise<void> {
+  if (limits === null || streamLimits === null) return;
+  try {
+    const processors = await store.catalog.listProcessors(consumeRoute.selector);
+    const settings = processors.map((one) => parseProcessorSettings(one.properties).settings);
+    const facts = { consumer: limits, stream: streamLimits, processors: settings };
+    for (const sentence of startAdvice(facts)) log.warn(sentence);
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    log.debug("Cannot look at the processors' settings", { reason: error.message });
+  }
+}
+
 function limitFields({ limits }: NatsSource): LogFields {
   if (limits === null) return {};
   return {
@@ -224,7 +274,7 @@ async function patiently<T>(
   step: () => Promise<T>,
 ): Promise<T> {
   let remindAtMs = 0;
-  return await retry(step, {
+  return await retry(() => unlessStopped(step(), stop), {
     clock,
     signal: stop,
     backoff: START_BACKOFF,
@@ -237,6 +287,21 @@ async function patiently<T>(
       log.warn(`Waiting for ${what}`, { reason, tries: attempt });
     },
   });
+}
+
+/** Rejects when told to stop, without waiting for a server that does not answer. */
+async function unlessStopped<T>(step: Promise<T>, stop: AbortSignal): Promise<T> {
+  const stopped = Promise.withResolvers<never>();
+  const onStop = (): void => stopped.reject(stop.reason);
+  stop.addEventListener("abort", onStop, { once: true });
+  try {
+    stop.throwIfAborted();
+    return await Promise.race([step, stopped.promise]);
+  } finally {
+    stop.removeEventListener("abort", onStop);
+    // Nobody waits any more for a step that was left behind; the process ends.
+    step.catch(() => undefined);
+  }
 }
 
 /** False for what the language throws at a mistake in the program. */

@@ -8,21 +8,43 @@ import { join } from "node:path";
 import { BENCH_USAGE, type BenchArguments, parseBenchArguments } from "./bench_arguments.ts";
 import { type BenchMachine, describeMachine, limitCores } from "./bench_machine.ts";
 import { type BenchStage, openBenchStage } from "./bench_stage.ts";
+import { OTHERS_FIGURE } from "./run_figures.ts";
 import { printProfiles } from "./cpu_profile.ts";
 import {
   describeReach,
   formatTable,
   judge,
+  mediansOf,
   type ReachResult,
   type VariantRounds,
 } from "./summary.ts";
 import type { Figures, Workload } from "./workload.ts";
+import { GROWTH } from "./workloads/growth.ts";
+import { W4 } from "./workloads/latency.ts";
 import { BACKLOG, W2, W3 } from "./workloads/messages.ts";
 import { W1, W5_TEXT, W5_WIDE, W7 } from "./workloads/rows.ts";
+import { W6 } from "./workloads/statement_shapes.ts";
+import { IDLE, START } from "./workloads/standing.ts";
 
-const WORKLOADS: readonly Workload[] = [W1, W2, W3, W5_WIDE, W5_TEXT, W7, BACKLOG];
+const WORKLOADS: readonly Workload[] = [
+  W1,
+  W2,
+  W3,
+  W4,
+  W5_WIDE,
+  W5_TEXT,
+  W6,
+  W7,
+  BACKLOG,
+  IDLE,
+  START,
+  GROWTH,
+];
 
 const RESULTS_FOLDER = join(import.meta.dirname ?? ".", "results");
+
+/** More of the CPU than this, taken by other programs, makes rates worthless. */
+const OTHERS_PERCENT_MAX = 10;
 
 /** What one workload gave. */
 interface WorkloadResult {
@@ -42,8 +64,9 @@ if (import.meta.main) {
     await bench(args, interrupted.signal);
     Deno.exit(0);
   } catch (error) {
+    if (interrupted.signal.aborted) Deno.exit(130);
     say(error instanceof Error ? error.stack ?? error.message : String(error));
-    Deno.exit(interrupted.signal.aborted ? 130 : 1);
+    Deno.exit(1);
   }
 }
 
@@ -102,10 +125,23 @@ async function runWorkload(
   const reaches = workload.reaches.map((reach) => judge(reach, measured));
   say(formatTable(measured));
   for (const reach of reaches) say(`  ${describeReach(reach)}`);
+  if (highestOthersPercent(measured) > OTHERS_PERCENT_MAX) {
+    say("  disturbed: other programs took much of the CPU; only CPU per row can be trusted");
+  }
   return { id: workload.id, title: workload.title, variants: measured, reaches };
 }
 
-/** The newest full results replace `latest.json`; quick and profiled ones are no comparison. */
+/** Results count when everything ran in full and hardly anything else ran on the machine. */
+function isComparable(args: BenchArguments, workloads: readonly WorkloadResult[]): boolean {
+  return !args.isQuick && !args.isProfiled && workloads.length === WORKLOADS.length &&
+    workloads.every(({ variants }) => highestOthersPercent(variants) <= OTHERS_PERCENT_MAX);
+}
+
+function highestOthersPercent(variants: readonly VariantRounds[]): number {
+  return Math.max(0, ...variants.map((variant) => mediansOf(variant)[OTHERS_FIGURE] ?? 0));
+}
+
+/** The newest comparable results replace `latest.json`. */
 async function writeResults(
   args: BenchArguments,
   machine: BenchMachine,
@@ -115,7 +151,7 @@ async function writeResults(
   const text = JSON.stringify({ at, ...args, machine, results: workloads }, null, 2) + "\n";
   const file = join(RESULTS_FOLDER, `${at.replaceAll(/[:.]/g, "-")}.json`);
   await Deno.writeTextFile(file, text);
-  if (!args.isQuick && !args.isProfiled) {
+  if (isComparable(args, workloads)) {
     await Deno.writeTextFile(join(RESULTS_FOLDER, "latest.json"), text);
   }
   say(`\nResults: ${file}`);

@@ -7,7 +7,7 @@ import { startServerProcess, waitForSign } from "../servers/server_process.ts";
 import type { BenchStage } from "./bench_stage.ts";
 import { pauseNewConsumer, timeDrain } from "./consumer_drain.ts";
 import type { FilledStream } from "./filled_stream.ts";
-import { cpuFigures } from "./run_figures.ts";
+import { cpuFigures, OTHERS_FIGURE } from "./run_figures.ts";
 import type { Figures, Variant } from "./workload.ts";
 
 /** The name under which the yardstick is listed. */
@@ -49,6 +49,7 @@ async function measureConsume(stage: BenchStage, stream: FilledStream): Promise<
       "rows/s": messages / times.seconds,
       ...cpuFigures(times.cpu, messages),
       "peak MB": times.peakBytes / 1e6,
+      [OTHERS_FIGURE]: times.othersPercent,
     };
   } finally {
     await reader.end("SIGTERM", STOP_GRACE_MS);

@@ -21,6 +21,8 @@ export interface DrainTimes {
   /** From the end of the pause until `part` of the messages are acknowledged, by time of looking. */
   readonly secondsUntil: (part: number) => number;
   readonly cpu: CpuSeconds;
+  /** See `CpuMeter.readOthersPercent`. */
+  readonly othersPercent: number;
   readonly peakBytes: number;
 }
 
@@ -92,10 +94,17 @@ export async function timeDrain(
     if (left > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
   const cpu = meter.read();
+  const othersPercent = meter.readOthersPercent();
   const total = seen[0]?.left ?? 0;
   const secondsUntil = (part: number): number => {
     const found = seen.find(({ left }) => left <= total * (1 - part));
     return ((found?.atMs ?? performance.now()) - start) / 1_000;
   };
-  return { seconds: secondsUntil(1), secondsUntil, cpu, peakBytes: readPeakBytes(reader.pid) };
+  return {
+    seconds: secondsUntil(1),
+    secondsUntil,
+    cpu,
+    othersPercent,
+    peakBytes: readPeakBytes(reader.pid),
+  };
 }

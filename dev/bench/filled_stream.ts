@@ -67,7 +67,7 @@ async function fill(stage: BenchStage, content: StreamContent): Promise<FilledSt
   const file = join(stage.folder, `${content.name}.copy`);
   const rows = content.messages * content.recordsPerMessage;
   await writeCopyFile(file, content.shape, rows);
-  const checksum = await referenceChecksum(stage, content.shape, file);
+  const checksum = await referenceChecksum(stage, content, file);
   if (checksum.rows !== rows) throw new Error(`Cannot trust ${file}: ${checksum.rows} rows`);
   return { content, subject, rows, copyFile: file, checksum };
 }
@@ -125,14 +125,15 @@ async function writeCopyFile(path: string, shape: RowShape, rows: number): Promi
 
 async function referenceChecksum(
   stage: BenchStage,
-  shape: RowShape,
+  { name, shape }: StreamContent,
   file: string,
 ): Promise<Checksum> {
-  await createShapeTable(stage.sql, "reference", shape);
+  const table = `reference_${name}`;
+  await createShapeTable(stage.sql, table, shape);
   try {
-    await copyFile(stage, { file, table: "reference", shape });
-    return await checksumTables(stage.sql, ["reference"], shape);
+    await copyFile(stage, { file, table, shape });
+    return await checksumTables(stage.sql, [table], shape);
   } finally {
-    await stage.sql`drop table reference`;
+    await stage.sql`drop table ${stage.sql(table)}`;
   }
 }

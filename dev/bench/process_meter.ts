@@ -13,6 +13,11 @@ export type CpuSeconds = Readonly<Record<string, number>>;
 export interface CpuMeter {
   /** Seconds of user and system time since the meter was started. */
   read(): CpuSeconds;
+  /**
+   * Part of all cores, in percent, that neither these processes nor ours with its children took since
+   * the meter was started: what else ran on the machine and disturbed the measurement.
+   */
+  readOthersPercent(): number;
 }
 
 /** Starts a meter on processes by name; all of them have to live until it is read. */
@@ -20,11 +25,22 @@ export function startCpuMeter(pids: Readonly<Record<string, number>>): CpuMeter 
   const readAll = (): Record<string, number> =>
     Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, readCpuSeconds(pid)]));
   const before = readAll();
+  const machineBefore = readMachineSeconds();
+  const ownBefore = readOwnSeconds(Deno.pid);
+  const startMs = performance.now();
+  const read = (): CpuSeconds =>
+    Object.fromEntries(
+      Object.entries(readAll()).map(([name, now]) => [name, now - (before[name] ?? 0)]),
+    );
   return {
-    read: () =>
-      Object.fromEntries(
-        Object.entries(readAll()).map(([name, now]) => [name, now - (before[name] ?? 0)]),
-      ),
+    read,
+    readOthersPercent: () => {
+      const named = Object.values(read()).reduce((sum, seconds) => sum + seconds, 0);
+      const own = readOwnSeconds(Deno.pid) - ownBefore;
+      const others = readMachineSeconds() - machineBefore - named - own;
+      const available = (performance.now() - startMs) / 1_000 * navigator.hardwareConcurrency;
+      return Math.max(0, others / available * 100);
+    },
   };
 }
 
@@ -67,17 +83,30 @@ export function parseProcessStat(text: string): ProcessStat {
   };
 }
 
-function readCpuSeconds(pid: number): number {
+/** Seconds that all cores together were busy since the machine started. */
+function readMachineSeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , interrupts = 0, softInterrupts = 0, steal = 0] = Deno
+    .readTextFileSync("/proc/stat").split("\n")[0]?.split(/\s+/).slice(1).map(Number) ?? [];
+  return (user + nice + system + interrupts + softInterrupts + steal) / TICKS_PER_SECOND;
+}
+
+/** Of the process itself and its ended children. */
+function readOwnSeconds(pid: number): number {
   const { ownTicks, endedChildrenTicks } = parseProcessStat(
     Deno.readTextFileSync(`/proc/${pid}/stat`),
   );
-  let ticks = ownTicks + endedChildrenTicks;
+  return (ownTicks + endedChildrenTicks) / TICKS_PER_SECOND;
+}
+
+/** The same and its living children. */
+function readCpuSeconds(pid: number): number {
+  let ticks = 0;
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const stat = readStatIfAlive(name);
     if (stat?.parentPid === pid) ticks += stat.ownTicks + stat.endedChildrenTicks;
   }
-  return ticks / TICKS_PER_SECOND;
+  return readOwnSeconds(pid) + ticks / TICKS_PER_SECOND;
 }
 
 /** Null when the process ended since its folder was listed. */

@@ -8,6 +8,8 @@ import { addProcessor, createCatalog } from "../servers/catalog.ts";
 import { type ServiceProcess, startService } from "../servers/service_process.ts";
 import type { BenchStage } from "./bench_stage.ts";
 import { routeOf } from "./filled_stream.ts";
+import type { RowShape } from "./row_shapes.ts";
+import { createShapeTable } from "./table_checksum.ts";
 
 /** How the program is run. */
 export interface ProgramOptions {
@@ -79,6 +81,14 @@ export async function openProgram(
     stop: () => stop(service),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Makes the tables of all processors, as the program would with its first rows. */
+export async function createTables(
+  { sql, tables }: Pick<ProgramStage, "sql" | "tables">,
+  shape: RowShape,
+): Promise<void> {
+  for (const table of tables) await createShapeTable(sql, table, shape);
 }
 
 async function fillCatalog(sql: postgres.Sql, options: ProgramOptions): Promise<string[]> {

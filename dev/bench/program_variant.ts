@@ -5,8 +5,13 @@
 import type { BenchStage } from "./bench_stage.ts";
 import { pauseNewConsumer, timeDrain } from "./consumer_drain.ts";
 import type { FilledStream } from "./filled_stream.ts";
-import { INSTANT_PROPERTIES, openProgram, type ProgramOptions } from "./program_stage.ts";
-import { cpuFigures } from "./run_figures.ts";
+import {
+  INSTANT_PROPERTIES,
+  openProgram,
+  type ProgramOptions,
+  type ProgramStage,
+} from "./program_stage.ts";
+import { cpuFigures, OTHERS_FIGURE } from "./run_figures.ts";
 import { assertSameRows, checksumTables } from "./table_checksum.ts";
 import type { Figures, Variant, WorkloadOptions } from "./workload.ts";
 
@@ -16,6 +21,8 @@ export interface ProgramVariantOptions extends WorkloadOptions {
   /** Those of the web UI when absent. */
   readonly properties?: ProgramOptions["properties"];
   readonly settings?: Readonly<Record<string, string>>;
+  /** Fills the program's database, while it waits, before the clock starts. */
+  readonly fillDatabase?: (program: ProgramStage) => Promise<void>;
   /** Part of the messages at whose ack the clock stops; all of them when absent. */
   readonly clockedPart?: number;
 }
@@ -49,6 +56,10 @@ async function measureProgram(
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     profileFolder: options.profileFolder,
   });
+  if (options.fillDatabase !== undefined) {
+    await options.fillDatabase(program);
+    await stage.sql`checkpoint`;
+  }
   const times = await timeDrain(stage, consumer, program.service);
   await program.stop();
   const found = await checksumTables(program.sql, program.tables, content.shape);
@@ -59,6 +70,8 @@ async function measureProgram(
     "rows/s": rows * part / seconds,
     ...(rows === content.messages ? {} : { "messages/s": content.messages * part / seconds }),
     ...cpuFigures(times.cpu, rows),
+    "CPU s/M all": Object.values(times.cpu).reduce((sum, part) => sum + part, 0) / rows * 1e6,
     "peak MB": times.peakBytes / 1e6,
+    [OTHERS_FIGURE]: times.othersPercent,
   };
 }

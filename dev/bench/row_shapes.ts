@@ -167,7 +167,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\t": "\\t",
 };
 
-function copyValue(value: unknown): string {
+/** One value in COPY text format. */
+export function copyValue(value: unknown): string {
   if (value === undefined || value === null) return "\\N";
   const text = typeof value === "object" ? JSON.stringify(value) : String(value);
   return text.replace(/[\\\n\r\t]/g, (character) => ESCAPES[character] ?? character);

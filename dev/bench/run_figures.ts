@@ -2,6 +2,9 @@
 import type { CpuSeconds } from "./process_meter.ts";
 import type { Figures } from "./workload.ts";
 
+/** What else ran on the machine, in percent of its cores; see `CpuMeter.readOthersPercent`. */
+export const OTHERS_FIGURE = "% others";
+
 /** CPU seconds per 1,000,000 rows for each process. */
 export function cpuFigures(cpu: CpuSeconds, rows: number): Figures {
   return Object.fromEntries(

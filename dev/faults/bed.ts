@@ -38,6 +38,8 @@ export interface BedOptions {
   /** Settings added to the usual ones. */
   readonly settings: Readonly<Record<string, string>>;
   readonly postgresSettings: Readonly<Record<string, string>>;
+  /** The program runs as a role `writer` with no more rights than it needs, not as superuser. */
+  readonly isPlainRole: boolean;
 }
 
 /** A processor that is written to, with its one route. */
@@ -54,6 +56,8 @@ export interface Instance {
   end: "running" | "killed" | "stopped";
   exitCode: number | null;
 }
+
+const PLAIN_ROLE = "writer";
 
 const MEMORY_POLL_MS = 100;
 
@@ -128,6 +132,11 @@ export class Bed implements AsyncDisposable {
       (client) => client.end({ timeout: 1 }),
     );
     await createCatalog(sql);
+    await sql.unsafe(`
+      create role ${PLAIN_ROLE} login;
+      grant create on database faults to ${PLAIN_ROLE};
+      grant create, usage on schema public to ${PLAIN_ROLE};
+      grant select on processor, processor_state to ${PLAIN_ROLE}`);
     const targets = await addTargets(sql, options);
     const connection = resources.adopt(
       await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 }),
@@ -146,7 +155,8 @@ export class Bed implements AsyncDisposable {
     await Deno.writeTextFile(routingFile, this.#routing());
     const process = await startService({
       settings: {
-        DSN: `host=127.0.0.1 port=${this.postgresProxy.port} user=postgres ` +
+        DSN: `host=127.0.0.1 port=${this.postgresProxy.port} ` +
+          `user=${this.#options.isPlainRole ? PLAIN_ROLE : "postgres"} ` +
           `password=${PASSWORD_CANARY} dbname=faults sslmode=disable`,
         ROUTING_FILE: routingFile,
         LOG_LEVEL: "DEBUG",

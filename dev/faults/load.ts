@@ -115,6 +115,8 @@ export interface PublishOptions extends Pick<LoadShape, "perSecond" | "messagesM
 /** Publishes and remembers what was confirmed. */
 export class Publisher {
   readonly published: LoadMessage[] = [];
+  #isHeld = false;
+  #sending = 0;
   readonly #stream: JetStreamClient;
   readonly #subject: string;
 
@@ -139,11 +141,27 @@ export class Publisher {
       const dueMs = startedMs + sent++ / perSecond * 1000;
       const waitMs = dueMs - performance.now();
       if (waitMs > 5) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      while (this.#isHeld) await new Promise((resolve) => setTimeout(resolve, 20));
       while (underWay.size >= WINDOW) await Promise.race(underWay);
-      const one: Promise<void> = this.#publishOne(message).finally(() => underWay.delete(one));
+      const one: Promise<void> = this.#publishOne(message).finally(() => {
+        underWay.delete(one);
+        this.#sending--;
+      });
+      this.#sending++;
       underWay.add(one);
     }
     await Promise.all(underWay);
+  }
+
+  /** Sends nothing new, and resolves when what was sent is confirmed. */
+  async hold(): Promise<void> {
+    this.#isHeld = true;
+    while (this.#sending > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** Goes on. */
+  release(): void {
+    this.#isHeld = false;
   }
 
   /** Publishes one message until it is confirmed. */

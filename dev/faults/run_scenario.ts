@@ -43,6 +43,7 @@ const USUAL_BED: BedOptions = {
   route: { ack_wait: 3 },
   settings: {},
   postgresSettings: {},
+  isPlainRole: false,
 };
 
 const USUAL_LOAD: LoadShape = {
@@ -70,6 +71,7 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const startedMs = performance.now();
   const random = new Random(seed);
+  await using atEnd = new AsyncDisposableStack();
   await using bed = await Bed.open({ ...USUAL_BED, ...scenario.bed }, random);
   const publisher = new Publisher(bed.stream, SUBJECT);
   const run: ScenarioRun = {
@@ -78,6 +80,11 @@ export async function runScenario(
     publisher,
     scale,
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    onEnd: (work) => atEnd.defer(work),
+    hasLogged: async (text) => {
+      const logs = await Promise.all(bed.running.map(({ process }) => process.log()));
+      return logs.some((log) => log.includes(text));
+    },
     rounds: (usual) => Math.max(1, Math.round(usual * scale)),
   };
   await scenario.prepare?.(run);
@@ -85,7 +92,7 @@ export async function runScenario(
   await using watch = new ProgressWatch(bed, publisher);
   const problems: string[] = [];
   const probeMs = await harmUnderLoad(run, scenario, { seed, problems });
-  if (!await settle(bed, publisher)) problems.push(await unsettled(bed));
+  if (!await settle(bed)) problems.push(await unsettled(bed));
   watch.stop();
   const { published } = publisher;
   const spoiled = scenario.spoiledTables ?? [];
@@ -93,7 +100,7 @@ export async function runScenario(
   problems.push(...comparisonFaults(comparison), ...await sessionFaults(bed));
   problems.push(...watch.lies);
   for (const instance of bed.running) await bed.stopInstance(instance);
-  problems.push(...await statusFaults(bed, published));
+  problems.push(...await statusFaults(bed, published, scenario.refusedRoutes ?? []));
   const logs = await readLogs(bed);
   const counts = countsOf(logs);
   problems.push(...instanceFaults(bed, logs, scenario));
@@ -143,7 +150,8 @@ async function harmUnderLoad(
     signal: over.signal,
   });
   try {
-    await bounded(scenario.faults(run), FAULTS_MAX_MS, "The faults took too long");
+    const wrong = await bounded(scenario.faults(run), FAULTS_MAX_MS, "The faults took too long");
+    if (typeof wrong === "string") problems.push(wrong);
   } finally {
     over.abort();
   }
@@ -186,12 +194,11 @@ async function hasRow({ sql }: Bed, table: string, id: number): Promise<boolean>
 }
 
 /** Waits until everything published is delivered and settled; false when that takes too long. */
-async function settle(bed: Bed, publisher: Publisher): Promise<boolean> {
+async function settle(bed: Bed): Promise<boolean> {
   const deadlineMs = performance.now() + SETTLE_MAX_MS;
   while (performance.now() < deadlineMs) {
     const info = await bed.consumer();
-    const isSettled = info !== null && info.num_pending === 0 && info.num_ack_pending === 0 &&
-      info.delivered.stream_seq >= publisher.published.length;
+    const isSettled = info !== null && info.num_pending === 0 && info.num_ack_pending === 0;
     if (isSettled) return true;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -206,11 +213,11 @@ async function unsettled(bed: Bed): Promise<string> {
       `${info.num_ack_pending} unacked`;
 }
 
-async function bounded(work: Promise<void>, limitMs: number, sentence: string): Promise<void> {
+async function bounded<T>(work: Promise<T>, limitMs: number, sentence: string): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(sentence)), limitMs);
   try {
-    await Promise.race([work, promise]);
+    return await Promise.race([work, promise]);
   } finally {
     clearTimeout(timer);
   }

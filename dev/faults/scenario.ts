@@ -23,6 +23,10 @@ export interface ScenarioRun {
   readonly scale: number;
   /** Lets the load go on for a while, in milliseconds. */
   pause(ms: number): Promise<void>;
+  /** Does something when the scenario is over, whatever came of it. */
+  onEnd(work: () => Promise<void>): void;
+  /** True when a running instance has logged this text. */
+  hasLogged(text: string): Promise<boolean>;
   /** Rounds of a fault: `usual` of them, fewer in the short form. */
   rounds(usual: number): number;
 }
@@ -42,17 +46,22 @@ export interface Scenario {
   prepare?(run: ScenarioRun): Promise<void>;
   /** Waits for `ready` of the instances when absent; false when a server is away at the start. */
   readonly awaitsReady?: boolean;
-  /** Does the harm while the load is published; everything is whole again when it resolves. */
-  faults(run: ScenarioRun): Promise<void>;
+  /**
+   * Does the harm while the load is published; everything is whole again when it resolves. May say
+   * what the program did wrong meanwhile.
+   */
+  faults(run: ScenarioRun): Promise<string | null | void>;
   /** Why the fault was not there after all, as a sentence; null when it was seen. */
   seen(run: ScenarioRun, counts: ProgramCounts): string | null;
-  /** Tables whose rows somebody took away on purpose: they are not compared. */
+  /** Tables whose rows or values somebody took away on purpose. */
   readonly spoiledTables?: readonly string[];
   /**
    * The negative control: the ledger is made to forget, and rows must be there twice. Without them
    * the same faults prove nothing in the other scenarios.
    */
   readonly isControl?: boolean;
+  /** Routes that may hear FAILED although their rows are good: their table refused for a while. */
+  readonly refusedRoutes?: readonly string[];
   /** A probe has to land within this, where a batch window is longer than usual. */
   readonly probeMaxMs?: number;
   /** Exit codes of instances that were stopped, besides 0. */
@@ -76,4 +85,34 @@ export async function until(
     if (performance.now() > deadlineMs) throw new Error(`Waited ${limitMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Lets time pass and fails when a table does not grow in every `stepMs` of it. */
+export async function whileGrowing(
+  run: ScenarioRun,
+  { table, steps, stepMs }: {
+    readonly table: string;
+    readonly steps: number;
+    readonly stepMs: number;
+  },
+): Promise<string | null> {
+  for (let step = 0; step < steps; step++) {
+    const before = await countRows(run, table);
+    await run.pause(stepMs);
+    if (await countRows(run, table) === before) return `${table} stood still for ${stepMs} ms`;
+  }
+  return null;
+}
+
+/** Rows of a table; rejects while it does not exist. */
+export async function countRows({ bed: { sql } }: ScenarioRun, table: string): Promise<number> {
+  const [row] = await sql`select count(*)::int as n from ${sql(table)}`;
+  return Number(row?.n);
+}
+
+/** Waits until the table is there and has rows. */
+export async function untilWritten(run: ScenarioRun, table: string): Promise<void> {
+  const hasRows = (): Promise<boolean> =>
+    countRows(run, table).then((count) => count > 0, () => false);
+  await until(hasRows, `rows in ${table}`);
 }

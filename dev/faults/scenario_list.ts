@@ -1,5 +1,6 @@
 /** All scenarios, in the order in which they run. */
 import type { Scenario } from "./scenario.ts";
+import { DATABASE_SCENARIOS } from "./scenarios_database.ts";
 import { NATS_SCENARIOS } from "./scenarios_nats.ts";
 import { POSTGRES_SCENARIOS } from "./scenarios_postgres.ts";
 import { SERVICE_SCENARIOS } from "./scenarios_service.ts";
@@ -11,4 +12,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...POSTGRES_SCENARIOS,
   ...NATS_SCENARIOS,
   ...TABLE_SCENARIOS,
+  ...DATABASE_SCENARIOS,
 ];

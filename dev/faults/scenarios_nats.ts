@@ -1,6 +1,6 @@
 /** Scenarios that hurt nats-server, the way to it, or what the consumer is set to. */
-import { MONITOR_STREAM, MONITOR_SUBJECT, STREAM } from "./bed.ts";
-import { type Scenario, until } from "./scenario.ts";
+import { MONITOR_STREAM, MONITOR_SUBJECT, STREAM, SUBJECT } from "./bed.ts";
+import { type Scenario, until, untilWritten, whileGrowing } from "./scenario.ts";
 
 /** See the top of this file. */
 export const NATS_SCENARIOS: readonly Scenario[] = [
@@ -83,7 +83,6 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
   {
     name: "acks-lost",
     title: "a third of all acks lost",
-    isShort: true,
     faults: async (run) => {
       run.bed.drops.ackShare = 1 / 3;
       await run.pause(run.rounds(8) * 1_000);
@@ -115,6 +114,27 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
     seen: (_, { ledgerDrops }) => ledgerDrops > 0 ? null : "nothing came again",
   },
   {
+    name: "stream-made-anew",
+    title: "stream deleted and made anew: the same sequences are other messages",
+    faults: async (run) => {
+      const { bed, publisher } = run;
+      const manager = await bed.manager();
+      for (let round = 0; round < run.rounds(2); round++) {
+        await run.pause(1_500);
+        await publisher.hold();
+        await until(async () => {
+          const info = await bed.consumer();
+          return info !== null && info.num_pending === 0 && info.num_ack_pending === 0;
+        }, "everything to be settled");
+        await manager.streams.delete(STREAM);
+        await manager.streams.add({ name: STREAM, subjects: [SUBJECT] });
+        publisher.release();
+      }
+      await until(async () => await bed.consumer() !== null, "the consumer to be made again");
+    },
+    seen: () => null,
+  },
+  {
     name: "short-ack-wait",
     title: "ack_wait of 1 s with a window of 10 s",
     bed: { route: { ack_wait: 1 }, properties: { batchSize: 100_000, batchWindowTTL: 10 } },
@@ -123,31 +143,8 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
     faults: (run) => run.pause(run.rounds(15) * 1_000),
     seen: ({ bed }) => bed.drops.extensionsPassed > 0 ? null : "no deadline was extended",
   },
-  {
-    name: "small-ack-pending",
-    title: "max_ack_pending 10 with batchSize 1,000 and a window of 60 s",
-    bed: {
-      route: { max_ack_pending: 10, ack_wait: 30 },
-      properties: { batchSize: 1_000, batchWindowTTL: 60 },
-      processors: 3,
-    },
-    load: { messagesMin: 60, perSecond: 20 },
-    faults: (run) => run.pause(3_000),
-    seen: () => null,
-  },
-  {
-    name: "two-share-ack-pending",
-    title: "two instances share max_ack_pending 10: neither holds enough to fill a batch",
-    instances: 2,
-    bed: {
-      route: { max_ack_pending: 10, ack_wait: 30 },
-      properties: { batchSize: 1_000, batchWindowTTL: 60 },
-      processors: 3,
-    },
-    load: { messagesMin: 60, perSecond: 20 },
-    faults: (run) => run.pause(3_000),
-    seen: () => null,
-  },
+  smallAckPending("small-ack-pending", 1),
+  smallAckPending("shared-ack-pending", 2),
   {
     name: "monitor-gone",
     title: "the monitor's stream deleted for 5 s",
@@ -161,3 +158,24 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
     seen: () => null,
   },
 ];
+
+/** No batch may wait for messages that the limit keeps away; the last few wait for the window. */
+function smallAckPending(name: string, instances: number): Scenario {
+  return {
+    name,
+    title: `max_ack_pending 10 with batchSize 1,000, ${instances} instances`,
+    instances,
+    bed: {
+      route: { max_ack_pending: 10, ack_wait: 30 },
+      properties: { batchSize: 1_000, batchWindowTTL: 10 },
+      processors: 3,
+    },
+    load: { messagesMin: 60, perSecond: 10 },
+    probeMaxMs: 15_000,
+    faults: async (run) => {
+      await untilWritten(run, "processor-0");
+      return await whileGrowing(run, { table: "processor-0", steps: 2, stepMs: 5_000 });
+    },
+    seen: () => null,
+  };
+}

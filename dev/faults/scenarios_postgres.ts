@@ -1,7 +1,7 @@
 /** Scenarios that hurt PostgreSQL or the way to it. */
 import postgres from "postgres";
 import type { PostgresCut } from "./postgres_filter.ts";
-import { type Scenario, type ScenarioRun, until } from "./scenario.ts";
+import { countRows, type Scenario, type ScenarioRun, until, untilWritten } from "./scenario.ts";
 
 /** The program may win the race for a place a few times; then all are taken. */
 const CONNECTIONS_REFUSED = 3;
@@ -68,7 +68,6 @@ export const POSTGRES_SCENARIOS: readonly Scenario[] = [
   {
     name: "terminate-backends",
     title: "pg_terminate_backend of every session of the program, again and again",
-    isShort: true,
     faults: async (run) => {
       for (let round = 0; round < run.rounds(12); round++) {
         await run.pause(run.random.integer(50, 600));
@@ -159,12 +158,16 @@ function cutScenario(name: string, title: string, cut: PostgresCut): Scenario {
   return {
     name,
     title,
-    isShort: true,
+    isShort: cut === "after-commit",
     faults: async (run) => {
       for (let round = 0; round < run.rounds(10); round++) {
+        await untilWritten(run, "processor-0");
         await run.pause(run.random.integer(50, 500));
         run.bed.cuts.arm(cut, run.random.integer(1, 3));
         await until(() => run.bed.cuts.pending === 0, "cuts to be made");
+        // Or every try would meet a new cut, and the waits between tries would only grow.
+        const durable = await countRows(run, "processor-0");
+        await until(async () => await countRows(run, "processor-0") > durable, "a good flush");
       }
     },
     seen: ({ bed }, { storeRetries, ledgerDrops }) => {

@@ -43,7 +43,6 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
     name: "stop-under-load",
     title: "SIGTERM under load, again and again, two instances",
     instances: 2,
-    isShort: true,
     faults: async (run) => {
       for (let round = 0; round < run.rounds(6); round++) {
         await run.pause(run.random.integer(100, 900));
@@ -70,7 +69,7 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
       const tookMs = performance.now() - startedMs;
       bed.postgresProxy.refuses = false;
       await bed.runInstance();
-      if (tookMs > 6_000) throw new Error(`The stop took ${Math.round(tookMs)} ms`);
+      return tookMs > 6_000 ? `The stop took ${Math.round(tookMs)} ms` : null;
     },
     seen: ({ bed }) => bed.postgresProxy.resets > 0 ? null : "no connection was reset",
   },
@@ -88,7 +87,7 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
       const tookMs = performance.now() - startedMs;
       bed.natsProxy.refuses = false;
       await bed.runInstance();
-      if (tookMs > 9_000) throw new Error(`The stop took ${Math.round(tookMs)} ms`);
+      return tookMs > 6_000 ? `The stop took ${Math.round(tookMs)} ms` : null;
     },
     seen: ({ bed }, { redelivered }) =>
       bed.natsProxy.resets > 0 && redelivered > 0 ? null : "nothing was redelivered",

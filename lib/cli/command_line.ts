@@ -7,12 +7,14 @@ import { runParserSync } from "@optique/core/facade";
 import { message } from "@optique/core/message";
 import { command, constant } from "@optique/core/primitives";
 import { describeVersion } from "../version.ts";
+import { REJECTS, type RejectsArguments } from "./rejects_arguments.ts";
 import { EXIT_CODES, type ExitCode } from "./exit_code.ts";
 import type { ProgramEnvironment } from "./program_environment.ts";
 
 /** What the arguments ask for. */
 export type CommandLine =
   | { readonly kind: "run" }
+  | RejectsArguments
   /** Answered already; nothing is left but to exit. */
   | { readonly kind: "exit"; readonly code: ExitCode };
 
@@ -24,6 +26,7 @@ const PARSER = or(
     description:
       message`Reads its settings from environment variables. SIGTERM or SIGINT stops it: what is held is written first. A second signal ends it at once; nothing is lost, only delivered again.`,
   }),
+  REJECTS,
   RUN,
 );
 
@@ -40,7 +43,7 @@ export function parseCommandLine(environment: ProgramEnvironment): CommandLine {
     {
       brief: message`Turns JSON messages on NATS JetStream into typed PostgreSQL tables.`,
       footer:
-        message`Exit codes: 0 stopped as asked; 1 a fault at run time; 2 a wrong command line or configuration.`,
+        message`Exit codes: 0 stopped as asked; 1 a fault at run time; 2 a wrong command line or configuration; 3 not everything asked for was done.`,
       colors: false,
       maxWidth: Math.min(environment.terminalColumns ?? HELP_COLUMNS_MAX, HELP_COLUMNS_MAX),
       help: { option: true, command: true, onShow: answered },

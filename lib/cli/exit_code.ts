@@ -8,6 +8,8 @@ export const EXIT_CODES = {
   failed: 1,
   /** The command line or the configuration is wrong. */
   misconfigured: 2,
+  /** `rejects`: not everything that was asked for was done. */
+  incomplete: 3,
 } as const;
 
 /** One of {@linkcode EXIT_CODES}. */

@@ -12,6 +12,10 @@ export interface ProgramEnvironment extends SettingSource {
   readonly writeOut: (text: string) => void;
   /** Writes text to standard error, whole and at once. */
   readonly writeError: (text: string) => void;
+  /** Asks on standard error and waits for a line of standard input; null at its end or when stopped. */
+  readonly ask: (question: string) => Promise<string | null>;
+  /** Somebody can be asked: standard input and standard error are a terminal. */
+  readonly isInteractive: boolean;
   /** Standard error is a terminal. */
   readonly isTerminal: boolean;
   /** Columns of the terminal; null when unknown. */

@@ -124,10 +124,26 @@ export const SETTING_TABLE = {
     wholeNumber({ min: 1, max: YEAR_MINUTES }, 60_000),
     "An empty batch writer is forgotten after so many minutes",
   ),
+  LEDGER_FLOOR_MINUTES: withDefault(
+    "10",
+    wholeNumber({ min: 1, max: YEAR_MINUTES }, 60_000),
+    "Ledger entries are pruned below an ack floor that was seen so long ago; never less than the " +
+      "NATS server's sync_interval",
+  ),
   CATALOG_CACHE_SECONDS: withDefault(
     "30",
     wholeNumber({ min: 1, max: DAY_SECONDS }, 1_000),
     "A processor's settings are looked up again after so many seconds",
+  ),
+  REJECTED_DAYS_MAX: withDefault(
+    "30",
+    wholeNumber({ min: 1, max: 36_500 }, DAY_SECONDS * 1_000),
+    "Rejects older than so many days are dropped",
+  ),
+  REJECTED_BYTES_MAX: withDefault(
+    "256MiB",
+    byteSize(1024),
+    "Size of all rejects together; beyond it the oldest are dropped",
   ),
   SHUTDOWN_GRACE_SECONDS: withDefault(
     "25",

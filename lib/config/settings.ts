@@ -70,7 +70,11 @@ export interface Settings {
   /** Payload bytes held by all batches. */
   readonly heldBytesMax: number;
   readonly idleEvictionMs: number;
+  /** Age of an ack floor below which ledger entries are pruned. */
+  readonly ledgerFloorAgeMs: number;
   readonly catalogCacheMs: number;
+  /** Bounds within which rejects are kept. */
+  readonly rejected: { readonly ageMaxMs: number; readonly bytesMax: number };
   readonly shutdownGraceMs: number;
 }
 
@@ -106,7 +110,9 @@ export function parseSettings(
     flushBytesMax: values.FLUSH_BYTES_MAX,
     heldBytesMax: values.HELD_BYTES_MAX,
     idleEvictionMs: values.IDLE_EVICTION_MINUTES,
+    ledgerFloorAgeMs: values.LEDGER_FLOOR_MINUTES,
     catalogCacheMs: values.CATALOG_CACHE_SECONDS,
+    rejected: { ageMaxMs: values.REJECTED_DAYS_MAX, bytesMax: values.REJECTED_BYTES_MAX },
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS,
   };
   freezeDeeply(settings);

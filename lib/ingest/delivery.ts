@@ -72,6 +72,8 @@ export interface Delivery extends EncodableDelivery {
   readonly routeId: string | null;
   /** Monotonic time of receipt, milliseconds: the batch window counts from here. */
   readonly heldSinceMs: number;
+  /** Id of the reject that it replays; such a message has no identity and no settlement. */
+  readonly replayOf?: string | undefined;
 }
 
 /**

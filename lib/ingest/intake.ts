@@ -194,7 +194,8 @@ export class Intake {
 /** The records of bytes that are no message. */
 const BAD_MESSAGE = { recordsStart: 0, recordsEnd: 0, isList: false, recordCount: 0 };
 
-function unknownReason({ routeId, processorId }: ProcessorKey): string {
+/** Why a message is rejected whose route and processor are in no catalog. */
+export function unknownReason({ routeId, processorId }: ProcessorKey): string {
   const route = routeId === null ? "" : `route_id '${routeId}' is not in processor_state`;
   const processor = processorId === null ? "" : `processor_id '${processorId}' is not in processor`;
   const both = [route, processor].filter((part) => part !== "").join(", ");

@@ -95,11 +95,18 @@ export interface FlushMessage {
   readonly firstRow: number;
   /** Rows it has in `rows`; may be 0. */
   readonly rowCount: number;
+  /**
+   * Id of the reject that it replays, instead of an identity: the reject is deleted in the same
+   * transaction, or keeps its new reason; rows of a reject that is not there any more are skipped.
+   */
+  readonly replayOf?: string | undefined;
 }
 
 /** A row that can never land, or a message that is none: kept in `state_tables.rejected`. */
 export interface Reject {
   readonly identity: MessageIdentity | null;
+  /** Id of the reject that was replayed in vain; see {@linkcode FlushMessage.replayOf}. */
+  readonly replayOf?: string | undefined;
   /** Position of the record in its message, from 0; -1 for the whole message. */
   readonly ordinal: number;
   readonly routeId: string | null;
@@ -177,6 +184,8 @@ export type FlushOutcome =
      * again. With each, what `rejected` holds of it (design §4: the status repeats what was true).
      */
     readonly known: readonly KnownMessage[];
+    /** Ids of rejects to be replayed that are not there any more, or that another replay has. */
+    readonly gone: readonly string[];
   }
   /** The table is not what `table` says any more. Nothing was written: describe and encode again. */
   | { readonly kind: "plan-stale" };
@@ -246,6 +255,25 @@ export interface Ledger {
   hasProcessorTables(): Promise<boolean>;
 }
 
+/** What the consumer has settled, as one instance saw it. */
+export interface AckFloor {
+  readonly origin: StreamOrigin;
+  /** Every message up to this stream sequence is settled; 0 before the first. */
+  readonly sequence: number;
+}
+
+/** Keeps the ledger small. All methods may throw {@linkcode StoreUnavailableError}. */
+export interface LedgerKeeper {
+  /** Remembers a floor, with the time it was seen. */
+  recordFloor(floor: AckFloor): Promise<void>;
+  /**
+   * Deletes a chunk of entries below a floor that the same incarnation of the consumer had reached
+   * at least `ageMs` ago: a server that dies may step back, but not so far (design §4, Pruning).
+   * Answers with whether there is more to delete; false also while another instance is at it.
+   */
+  prune(origin: StreamOrigin, ageMs: number): Promise<boolean>;
+}
+
 // --- source --------------------------------------------------------------------------------------
 
 /** Where a consumer that is created begins. */
@@ -290,6 +318,8 @@ export interface Source extends AsyncDisposable {
   resume(): void;
   /** Messages that all instances hold unsettled, asked of the server; null under core NATS. */
   ackPending(): Promise<number | null>;
+  /** What the consumer has settled, asked of the server; null under core NATS. */
+  ackFloor(): Promise<AckFloor | null>;
   /** Stops asking and hands nothing over any more once it resolves. Settlements still work. */
   stop(): Promise<void>;
 }

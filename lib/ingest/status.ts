@@ -61,7 +61,8 @@ function routeStatus(routeId: string, route: RouteTally, notes: readonly string[
   const failed = route.rejects > 0;
   const sentences = notes.map(shortened);
   if (failed) {
-    const what = route.rows > 0 ? `${route.rejects} of ${route.rows} rows` : `${route.rejects}`;
+    const whole = route.rejects === 1 ? "1 message" : `${route.rejects} messages`;
+    const what = route.rows > 0 ? `${route.rejects} of ${route.rows} rows` : whole;
     sentences.unshift(`Rejected ${what}: ${route.reasons.join("; ")}`);
   }
   return {
@@ -73,6 +74,7 @@ function routeStatus(routeId: string, route: RouteTally, notes: readonly string[
         rejected: route.rejects,
         rows: route.rows,
         reasons: route.reasons,
+        command: `state-tables rejects list --route=${quoteWord(routeId)}`,
         details: `SELECT * FROM state_tables.rejected WHERE route_id = ${quoteLiteral(routeId)}`,
       }
       : null,
@@ -94,6 +96,11 @@ function shortened(text: string): string {
   return text.length <= REASON_CHARACTERS_MAX
     ? text
     : `${text.slice(0, REASON_CHARACTERS_MAX - 3)}...`;
+}
+
+/** A word for the command that people paste into a shell. */
+function quoteWord(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A string literal for the query that people paste into psql. */

@@ -152,10 +152,11 @@ export class TableWriter {
     distinct: DistinctDeliveries,
     rejects: readonly Reject[],
   ): Flush {
-    const messages: FlushMessage[] = distinct.deliveries.map((_, index) => ({
+    const messages: FlushMessage[] = distinct.deliveries.map(({ replayOf }, index) => ({
       identity: distinct.identities[index] ?? null,
       firstRow: encoded.firstRow(index),
       rowCount: encoded.rowCount(index),
+      replayOf,
     }));
     return {
       table: this.#table,
@@ -201,6 +202,7 @@ export class TableWriter {
     return {
       ...why,
       identity: distinct.identities[index] ?? null,
+      replayOf: delivery.replayOf,
       ordinal,
       routeId: delivery.routeId,
       processorId: this.#processorId,

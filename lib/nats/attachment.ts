@@ -6,7 +6,7 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type { Clock } from "../clock.ts";
-import type { ChooseStart } from "../ingest/ports.ts";
+import type { AckFloor, ChooseStart } from "../ingest/ports.ts";
 import type { Log } from "../log.ts";
 import { retry } from "../retry.ts";
 import { apiFailure, isNotFound } from "./api_error.ts";
@@ -115,6 +115,24 @@ export class Attachment {
     } catch (error) {
       throw apiFailure(`look the consumer '${consumer}' up`, error);
     }
+  }
+
+  /**
+   * What the consumer has settled.
+   *
+   * @throws {Error} the server does not answer, or the consumer is gone or another one by now
+   */
+  async ackFloor(): Promise<AckFloor> {
+    const { origin } = this.#binding;
+    try {
+      const info = await this.#api.consumers.info(origin.stream, origin.consumer);
+      if (info.created === origin.consumerCreated) {
+        return { origin, sequence: info.ack_floor.stream_seq };
+      }
+    } catch (error) {
+      throw apiFailure(`look the consumer '${origin.consumer}' up`, error);
+    }
+    throw new Error(`The consumer '${origin.consumer}' was made anew`);
   }
 
   /** True when the server holds this very incarnation of stream and consumer. */

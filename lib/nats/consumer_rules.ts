@@ -7,9 +7,11 @@ import {
   type ConsumerConfig,
   DeliverPolicy,
   ReplayPolicy,
+  type StreamConfig,
   type StreamInfo,
 } from "@nats-io/jetstream";
 import type { ConsumerLimits, StartPosition } from "../ingest/ports.ts";
+import type { StreamLimits } from "../ingest/start_advice.ts";
 import type { StreamRoute } from "./stream_route.ts";
 
 /** `ack_wait` when the route does not say, in milliseconds: the server's own default. */
@@ -49,6 +51,16 @@ export function limitsOf(config: ConsumerConfig): ConsumerLimits {
     ackWaitMs: ackWaitNs === undefined ? DEFAULT_ACK_WAIT_MS : ackWaitNs / NS_PER_MS,
     maxAckPending: unlimited(config.max_ack_pending),
     maxDeliver: unlimited(config.max_deliver),
+  };
+}
+
+/** What a stream drops by itself. */
+export function streamLimitsOf(config: StreamConfig): StreamLimits {
+  return {
+    maxAgeMs: unlimited(config.max_age) / NS_PER_MS,
+    maxMessages: unlimited(config.max_msgs),
+    maxBytes: unlimited(config.max_bytes),
+    discard: config.discard === "new" ? "new" : "old",
   };
 }
 

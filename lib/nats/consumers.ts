@@ -11,6 +11,7 @@ import type {
 import { ConfigurationError } from "../errors.ts";
 import type { StreamOrigin } from "../ingest/delivery.ts";
 import type { ChooseStart, ConsumerLimits } from "../ingest/ports.ts";
+import type { StreamLimits } from "../ingest/start_advice.ts";
 import type { Log } from "../log.ts";
 import { API_ERROR, apiFailure, hasApiCode, isNotFound } from "./api_error.ts";
 import {
@@ -21,6 +22,7 @@ import {
   limitsOf,
   newConsumer,
   refusalOf,
+  streamLimitsOf,
 } from "./consumer_rules.ts";
 import { routeKey, type StreamRoute } from "./stream_route.ts";
 import { ensureStream } from "./streams.ts";
@@ -43,6 +45,7 @@ export interface ConsumerBinding {
   readonly kind: ConsumerKind;
   readonly origin: StreamOrigin;
   readonly limits: ConsumerLimits;
+  readonly streamLimits: StreamLimits;
   /** As the server holds it. */
   readonly config: ConsumerConfig;
   /** Where it differs from the route, one sentence each. */
@@ -122,6 +125,7 @@ function bindingOf(info: ConsumerInfo, stream: StreamInfo, route: StreamRoute): 
       consumerCreated: info.created,
     },
     limits: limitsOf(config),
+    streamLimits: streamLimitsOf(stream.config),
     config,
     differences: differencesOf(config, route),
   };

@@ -24,6 +24,7 @@ export interface CoreSourceOptions {
 export class CoreSource implements NatsSource {
   readonly kind = "core";
   readonly limits = null;
+  readonly streamLimits = null;
   readonly canPause = false;
   readonly #options: CoreSourceOptions;
   #subscription: Subscription | null = null;
@@ -50,6 +51,10 @@ export class CoreSource implements NatsSource {
   pause(): void {}
 
   resume(): void {}
+
+  ackFloor(): Promise<null> {
+    return Promise.resolve(null);
+  }
 
   ackPending(): Promise<null> {
     return Promise.resolve(null);

@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage } from "../ingest/delivery.ts";
 import type { Source } from "../ingest/ports.ts";
+import type { StreamLimits } from "../ingest/start_advice.ts";
 import type { Log } from "../log.ts";
 
 /** A source that can say what is wrong with it. */
@@ -11,6 +12,8 @@ export interface NatsSource extends Source {
    * A sentence that says why nothing comes and what to do; null when all is well. Asks the server.
    */
   health(): Promise<string | null>;
+  /** What the stream drops by itself; null under core NATS. */
+  readonly streamLimits: StreamLimits | null;
 }
 
 /** A message that gives its payload back. */

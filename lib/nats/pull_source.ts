@@ -7,7 +7,8 @@
 import { createInbox, type Msg, type Subscription } from "@nats-io/nats-core";
 import type { Clock } from "../clock.ts";
 import type { IncomingMessage } from "../ingest/delivery.ts";
-import type { ConsumerLimits } from "../ingest/ports.ts";
+import type { AckFloor, ConsumerLimits } from "../ingest/ports.ts";
+import type { StreamLimits } from "../ingest/start_advice.ts";
 import type { Log } from "../log.ts";
 import { parseAckReply } from "./ack_reply.ts";
 import type { Attachment } from "./attachment.ts";
@@ -69,6 +70,10 @@ export class PullSource implements NatsSource {
     this.#messageSource = this.#newMessageSource();
   }
 
+  get streamLimits(): StreamLimits {
+    return this.#options.attachment.binding.streamLimits;
+  }
+
   get limits(): ConsumerLimits {
     return this.#options.attachment.binding.limits;
   }
@@ -99,6 +104,10 @@ export class PullSource implements NatsSource {
     this.#mode = "flowing";
     this.#heardMs = this.#options.clock.monotonic();
     this.#pull();
+  }
+
+  async ackFloor(): Promise<AckFloor> {
+    return await this.#options.attachment.ackFloor();
   }
 
   async ackPending(): Promise<number> {

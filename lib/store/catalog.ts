@@ -13,6 +13,10 @@ import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 const FIND_PROCESSOR = `SELECT p.id, p.properties FROM processor p WHERE p.id = coalesce(
   (SELECT s.processor_id FROM processor_state s WHERE s.id = $1::text LIMIT 1), $2::text)`;
 
+/** Bounded: this is for advice at the start, not for work. */
+const LIST_PROPERTIES = `SELECT p.id, p.properties FROM processor p
+  WHERE p.provider_id = $1::text LIMIT 10000`;
+
 interface ProcessorRow {
   readonly id: string;
   readonly properties: unknown;
@@ -56,6 +60,26 @@ export class PostgresCatalog implements ProcessorCatalog {
         rule: "the database must hold the catalog tables processor and processor_state in the " +
           `role's search_path, readable for it; PostgreSQL says: ${error.message}`,
       }], { cause: error });
+    }
+  }
+
+  /**
+   * Processors of one provider with their properties, 10,000 at most.
+   *
+   * @throws {StoreUnavailableError} the database cannot be asked at the moment
+   */
+  async listProcessors(providerId: string): Promise<readonly ProcessorRecord[]> {
+    using lease = await this.#pool.acquire("lookup");
+    const { session } = lease;
+    try {
+      const rows = await inTransaction(
+        session,
+        this.#timeouts,
+        () => session.query<ProcessorRow>(LIST_PROPERTIES, [providerId]),
+      );
+      return rows.map(({ id, properties }) => ({ processorId: id, properties }));
+    } catch (error) {
+      throw storeUnavailable(error, "list the processors");
     }
   }
 

@@ -2,7 +2,8 @@
  * Widens columns in place where that is safe, all of one table in one statement, so that the table
  * is rewritten once. Whatever stands against it is answered as refused and changes nothing. The
  * lock order is that of every change: the names' advisory lock, then the table; it looks before it
- * waits for the table's lock and once more when it has it.
+ * waits for the table's lock and once more when it has it. A rewrite is not MVCC-safe: a repeatable
+ * read that began before and touches the table only afterwards finds it empty.
  */
 import type { ChangedTable, RefusedChange, TableChange, WantedWidening } from "../ingest/ports.ts";
 import type { Log } from "../log.ts";
@@ -15,7 +16,7 @@ import type { SourceIds } from "./source_ids.ts";
 import { qualifiedName } from "./sql_text.ts";
 import { StatementError, tableUnavailable } from "./statement_error.ts";
 import { TYPE_SQL } from "./table_definition.ts";
-import { cancelIndexBuild, lockNames } from "./table_lock.ts";
+import { lockNames, lockTable } from "./table_lock.ts";
 import { descriptionOf, type FoundTable, readTable } from "./table_reader.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 import { lookAtWidenings, type Widening } from "./widening_look.ts";
@@ -25,7 +26,7 @@ import { conversion, CONVERSION_SETTINGS } from "./widening_sql.ts";
  * Longest wait for the table's lock, during which its readers and writers queue behind us. Longer
  * than PostgreSQL's `deadlock_timeout` of 1 s, after which autovacuum gives way.
  */
-const TABLE_LOCK_MS_MAX = 1_500;
+const TABLE_LOCK_MS_MAX = 2_000;
 
 /** What a widener works with. */
 export interface ColumnWidenerOptions {
@@ -114,16 +115,16 @@ export class ColumnWidener {
   ): Promise<Attempt> {
     const { schema, timeouts } = this.#options;
     await lockNames(session, schema, change.table);
+    const lockMs = Math.ceil(Math.min(timeouts.lockMs, TABLE_LOCK_MS_MAX));
+    await session.execute(`SET LOCAL lock_timeout = ${lockMs}; ${CONVERSION_SETTINGS}`);
     const before = await this.#look(session, change, wanted);
     if (before.widened.length === 0) return before;
-    await cancelIndexBuild(session, before.table.oid);
-    const lockMs = Math.round(Math.min(timeouts.lockMs, TABLE_LOCK_MS_MAX));
-    await session.execute(`SET LOCAL lock_timeout = ${lockMs}; ${CONVERSION_SETTINGS}`);
-    const name = qualifiedName(before.table);
-    await session.execute(`LOCK TABLE ${name} IN ACCESS EXCLUSIVE MODE`);
+    await lockTable(session, before.table, lockMs);
     const { widened, refused, table } = await this.#look(session, change, wanted);
     if (widened.length === 0) return { widened, refused, table };
-    await session.execute(`ALTER TABLE ${name} ${widened.map(alterSql).join(", ")}`);
+    await session.execute(
+      `ALTER TABLE ${qualifiedName(table)} ${widened.map(alterSql).join(", ")}`,
+    );
     const after = await this.#read(session, change);
     const records = widened.map((one) => ({ ...one, change: "widen column" } as const));
     const { reason, cause } = change;

@@ -6,8 +6,8 @@
  */
 import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
 import type { Flush, FlushOutcome, KnownMessage, Reject } from "../ingest/ports.ts";
-import { quoteIdentifier } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
+import { copyRows } from "./copy_rows.ts";
 import { type Isolation, writeIsolated } from "./isolation.ts";
 import {
   groupBySource,
@@ -17,18 +17,12 @@ import {
   type LedgerEntries,
 } from "./ledger_entries.ts";
 import { insertRejects, summarizeKnown } from "./rejects.ts";
-import {
-  chunksOf,
-  countRows,
-  freshRanges,
-  partsOf,
-  type RowRange,
-  type RunPart,
-} from "./row_ranges.ts";
+import { type LockedRejects, lockReplayed, settleReplayed } from "./replayed_rejects.ts";
+import { countRows, freshRanges, type RowRange } from "./row_ranges.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
-import { qualifiedName, quoteLiteral } from "./sql_text.ts";
+import { qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
 import { checkPlan, refusalOfKind } from "./table_reader.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
@@ -147,8 +141,10 @@ async function writeEverything(
   ledger: LedgerEntries,
   care: Care,
 ): Promise<Committed> {
+  const replayed = await lockRejects(session, flush);
   const knownIndexes = await writeLedger(session, ledger, care);
-  const ranges = freshRanges(flush.messages, knownIndexes, flush.rows.count);
+  const skipped = knownIndexes.union(replayed.gone);
+  const ranges = freshRanges(flush.messages, skipped, flush.rows.count);
   const { table } = flush;
   let written: Isolation = { rowsWritten: 0, refused: [] };
   if (table !== null && countRows(ranges) > 0) {
@@ -156,11 +152,13 @@ async function writeEverything(
     written = await writeRows(session, table, flush, ranges, care);
   }
   const rejects = [
-    ...freshRejects(flush, knownIndexes),
+    ...freshRejects(flush, skipped),
     ...written.refused.map(({ row, refusal }) => flush.rejectRow(row, refusal)),
   ];
   const known = await writeRejects(session, ledger, rejects, knownIndexes);
-  return { kind: "committed", rowsWritten: written.rowsWritten, rejects, known };
+  await settleRejects(session, replayed, rejects);
+  const gone = [...replayed.gone].flatMap((index) => flush.messages[index]?.replayOf ?? []);
+  return { kind: "committed", rowsWritten: written.rowsWritten, rejects, known, gone };
 }
 
 async function writeLedger(
@@ -170,12 +168,12 @@ async function writeLedger(
 ): Promise<ReadonlySet<number>> {
   try {
     if (care.skipKnown) return await insertMissingEntries(session, ledger);
-    await insertEntries(session, ledger);
-    return new Set();
+    if (await insertEntries(session, ledger)) return new Set();
   } catch (error) {
     if (isLedgerConflict(error)) throw new TryAgain("known-messages");
     throw storeUnavailable(error, "write the ledger");
   }
+  throw new TryAgain("known-messages");
 }
 
 /**
@@ -214,7 +212,7 @@ async function writeRows(
   care: Care,
 ): Promise<Isolation> {
   const send = (part: readonly RowRange[]): Promise<number> =>
-    sendRows(session, table, flush, part);
+    copyRows(session, table, flush, part);
   try {
     if (!care.isolate) return { rowsWritten: await send(ranges), refused: [] };
     const writeRange = (range: RowRange): Promise<number> => send([range]);
@@ -227,57 +225,42 @@ async function writeRows(
   }
 }
 
-async function sendRows(
-  session: Session,
-  table: TableDescription,
-  flush: Flush,
-  ranges: readonly RowRange[],
-): Promise<number> {
-  let rows = 0;
-  for (const part of partsOf(flush.runs, ranges)) {
-    rows += await sendPart(session, table, flush, part);
-  }
-  return rows;
+/** Rejects found by encoding, but those of messages that are skipped. */
+function freshRejects(flush: Flush, skipped: ReadonlySet<number>): readonly Reject[] {
+  if (skipped.size === 0) return flush.rejects;
+  const names = new Set(
+    flush.messages.filter((_, index) => skipped.has(index)).map(nameOf),
+  );
+  return flush.rejects.filter((reject) => {
+    const name = nameOf(reject);
+    return name === null || !names.has(name);
+  });
 }
 
-async function sendPart(
-  session: Session,
-  table: TableDescription,
-  flush: Flush,
-  { columns, ranges }: RunPart,
-): Promise<number> {
-  const name = qualifiedName(table);
-  if (columns.length === 0) {
-    // COPY without columns is a syntax error; such rows are all defaults.
-    const count = countRows(ranges);
-    await session.execute(
-      `INSERT INTO ${name} SELECT FROM pg_catalog.generate_series(1, ${count})`,
-    );
-    return count;
-  }
-  const { defaultMarker } = flush;
-  const options = defaultMarker === null ? "" : ` WITH (DEFAULT ${quoteLiteral(defaultMarker)})`;
-  return await session.copyIn(
-    `COPY ${name} (${columns.map(quoteIdentifier).join(", ")}) FROM STDIN${options}`,
-    chunksOf(flush.rows, ranges),
-  );
-}
-
-/** Rejects found by encoding, but those of messages whose rejects are there already. */
-function freshRejects(flush: Flush, known: ReadonlySet<number>): readonly Reject[] {
-  if (known.size === 0) return flush.rejects;
-  const knownNames = new Set(
-    flush.messages.filter((_, index) => known.has(index)).map(({ identity }) => nameOf(identity)),
-  );
-  return flush.rejects.filter(({ identity }) =>
-    identity === null || !knownNames.has(nameOf(identity))
-  );
-}
-
-function nameOf(identity: Reject["identity"]): string {
-  if (identity === null) return "";
+function nameOf({ identity, replayOf }: Pick<Reject, "identity" | "replayOf">): string | null {
+  if (identity === null) return replayOf ?? null;
   const { origin, sequence, storedNs } = identity;
   return JSON.stringify([origin.stream, origin.created, origin.consumer, sequence, storedNs]);
+}
+
+async function lockRejects(session: Session, flush: Flush): Promise<LockedRejects> {
+  try {
+    return await lockReplayed(session, flush.messages);
+  } catch (error) {
+    throw storeUnavailable(error, "lock rejects");
+  }
+}
+
+async function settleRejects(
+  session: Session,
+  replayed: LockedRejects,
+  rejects: readonly Reject[],
+): Promise<void> {
+  try {
+    await settleReplayed(session, replayed, rejects);
+  } catch (error) {
+    throw storeUnavailable(error, "settle replayed rejects");
+  }
 }
 
 async function writeRejects(
@@ -287,7 +270,8 @@ async function writeRejects(
   known: ReadonlySet<number>,
 ): Promise<readonly KnownMessage[]> {
   try {
-    await insertRejects(session, rejects, ledger.sourceOf);
+    const fresh = rejects.filter(({ replayOf }) => replayOf === undefined);
+    await insertRejects(session, fresh, ledger.sourceOf);
     return await summarizeKnown(session, ledger, known);
   } catch (error) {
     throw storeUnavailable(error, "keep rejects");

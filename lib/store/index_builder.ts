@@ -149,25 +149,22 @@ export class IndexBuilder {
 
   async #buildPatiently(session: Session, table: FoundTable, column: string): Promise<void> {
     const { clock, log } = this.#options;
+    let refusal = "";
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       await dropLeftover(session, table, column);
       try {
-        const index = indexSql(table.name, qualifiedName(table), column);
-        await session.execute(`CREATE INDEX CONCURRENTLY ${index}`);
-        await recordIndex(session, table, column);
+        await ensureIndex(session, table, column);
         log.info("Index created", { table: table.name, column });
         return;
       } catch (error) {
         if (!(error instanceof StatementError)) throw error;
-        if (error.kind === "transient" && tries < TRIES_MAX) {
-          await clock.delay(backoffDelayMs(tries, RETRY_BACKOFF), this.#closed.signal);
-          continue;
-        }
-        await dropLeftover(session, table, column);
-        this.#leave(table.name, `PostgreSQL says: ${error.message}`);
-        return;
+        refusal = error.message;
+        if (error.kind !== "transient") break;
+        await clock.delay(backoffDelayMs(tries, RETRY_BACKOFF), this.#closed.signal);
       }
     }
+    await dropLeftover(session, table, column);
+    this.#leave(table.name, `PostgreSQL says: ${refusal}`);
   }
 
   #leave(table: string, reason: string): void {
@@ -195,18 +192,37 @@ async function prepareSession(session: Session): Promise<void> {
   }
 }
 
+/** Names of the keys' columns that lead no usable index. */
 async function unindexedColumns(
   session: Session,
   table: FoundTable,
   keys: readonly string[],
 ): Promise<readonly string[]> {
-  const names = keys.flatMap((key) => {
+  const columns = keys.flatMap((key) => {
     const resolution = resolveColumn(table.columns, key);
     const column = resolution.kind === "column" ? table.columns[resolution.index] : undefined;
     return column === undefined ? [] : [column.name];
   });
-  const rows = await session.query<{ name: string }>(UNINDEXED, [table.oid, textArray(names)]);
+  return await withoutIndex(session, table, columns);
+}
+
+async function withoutIndex(
+  session: Session,
+  table: FoundTable,
+  columns: readonly string[],
+): Promise<readonly string[]> {
+  const rows = await session.query<{ name: string }>(UNINDEXED, [table.oid, textArray(columns)]);
   return rows.map(({ name }) => name);
+}
+
+/** A widening that cancelled an earlier try has rebuilt what that left, and made it valid. */
+async function ensureIndex(session: Session, table: FoundTable, column: string): Promise<void> {
+  const missing = await withoutIndex(session, table, [column]);
+  if (missing.length > 0) {
+    const index = indexSql(table.name, qualifiedName(table), column);
+    await session.execute(`CREATE INDEX CONCURRENTLY ${index}`);
+  }
+  await recordIndex(session, table, column);
 }
 
 async function dropLeftover(session: Session, table: FoundTable, column: string): Promise<void> {

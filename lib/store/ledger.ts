@@ -21,9 +21,9 @@ import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 const POSITION = `SELECT
   (SELECT s.begins_at FROM state_tables.source s WHERE s.id = $1::int) AS "begins",
   EXISTS (SELECT FROM state_tables.delivered d WHERE d.source = $1::int) AS "hasEntries",
-  (SELECT pg_catalog.json_build_object('sequence', f.floor, 'storedNs', f.floor_stored_ns::text)
-   FROM state_tables.ack_floor f WHERE f.source = $1::int AND f.pruned_at IS NOT NULL
-   ORDER BY f.floor DESC LIMIT 1) AS "prunedFloor"`;
+  (SELECT pg_catalog.json_build_object('sequence', s.pruned_seq, 'storedNs', s.pruned_ns::text)
+   FROM state_tables.source s WHERE s.id = $1::int AND s.pruned_seq IS NOT NULL
+   ) AS "prunedFloor"`;
 
 const HAS_PROCESSOR_TABLES = `SELECT EXISTS (
   SELECT FROM pg_catalog.pg_class c

@@ -60,16 +60,23 @@ function insertText({ source, entries }: SourceEntries): string {
   const times = integerArray(entries.map(({ identity }) => identity.storedNs));
   return `INSERT INTO state_tables.delivered (source, seq, stored_ns)
     SELECT ${source}, seq, ns FROM unnest('${sequences}'::bigint[], '${times}'::bigint[])
-    u(seq, ns) ORDER BY seq, ns`;
+    u(seq, ns) WHERE NOT EXISTS (SELECT FROM state_tables.source s
+      WHERE s.id = ${source} AND u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns)
+    ORDER BY seq, ns`;
 }
 
 /**
- * Inserts all entries.
+ * Inserts all entries; false when some were left out because they were pruned: they are known, and
+ * the transaction is to be rolled back.
  *
  * @throws {StatementError} for which {@linkcode isLedgerConflict} holds, when any is known
  */
-export async function insertEntries(session: Session, ledger: LedgerEntries): Promise<void> {
-  for (const group of ledger.bySource) await session.execute(insertText(group));
+export async function insertEntries(session: Session, ledger: LedgerEntries): Promise<boolean> {
+  let isComplete = true;
+  for (const group of ledger.bySource) {
+    isComplete &&= await session.modify(insertText(group)) === group.entries.length;
+  }
+  return isComplete;
 }
 
 /** True when the ledger, and no unique index of anybody else, knows a message already. */

@@ -31,6 +31,9 @@ CREATE TABLE state_tables.source (
   created text NOT NULL,
   -- where the consumer was told to begin, for when it has to be created again
   begins_at jsonb,
+  -- entries up to this sequence, stored no later than this, were pruned: such a message is known
+  pruned_seq bigint,
+  pruned_ns bigint,
   UNIQUE (consumer, filter, stream, created)
 );
 CREATE TABLE state_tables.delivered (
@@ -38,14 +41,16 @@ CREATE TABLE state_tables.delivered (
   seq bigint NOT NULL,
   stored_ns bigint NOT NULL,
   PRIMARY KEY (source, seq, stored_ns)
-);
+)
+-- Pruned at one end and filled at the other: vacuum by count, not by share of the table.
+WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 500000);
 CREATE TABLE state_tables.ack_floor (
   source int NOT NULL,
   consumer_created text NOT NULL,
   floor bigint NOT NULL,
   floor_stored_ns bigint NOT NULL,
   seen_at timestamptz NOT NULL DEFAULT now(),
-  pruned_at timestamptz,
   PRIMARY KEY (source, consumer_created, seen_at)
 );
 CREATE TABLE state_tables.rejected (
@@ -68,6 +73,7 @@ CREATE TABLE state_tables.rejected (
   received_at timestamptz NOT NULL,
   UNIQUE (source, seq, stored_ns, ordinal)
 );
+CREATE INDEX ON state_tables.rejected (state, at);
 CREATE TABLE state_tables.schema_change (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at timestamptz NOT NULL DEFAULT now(),
@@ -93,9 +99,14 @@ const RIGHTS: readonly (readonly [table: string, rights: string])[] = [
   ["source", "UPDATE"],
   ["delivered", "SELECT"],
   ["delivered", "INSERT"],
+  ["delivered", "DELETE"],
   ["ack_floor", "SELECT"],
+  ["ack_floor", "INSERT"],
+  ["ack_floor", "DELETE"],
   ["rejected", "SELECT"],
   ["rejected", "INSERT"],
+  ["rejected", "UPDATE"],
+  ["rejected", "DELETE"],
   ["schema_change", "SELECT"],
   ["schema_change", "INSERT"],
 ];

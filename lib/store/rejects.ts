@@ -75,7 +75,7 @@ function parametersOf(
 }
 
 /** PostgreSQL's text holds no NUL; a reject must land whatever its names hold. */
-function storableText(text: string | null): string | null {
+export function storableText(text: string | null): string | null {
   return text === null ? null : text.replaceAll("\0", "\ufffd");
 }
 

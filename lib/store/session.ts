@@ -142,6 +142,12 @@ export class Session {
     return typeof command === "string" ? command : "";
   }
 
+  /** Runs one statement without parameters; resolves to the rows it inserted or deleted. */
+  async modify(text: string): Promise<number> {
+    const { count } = await this.#run(() => this.#client.unsafe(text));
+    return count;
+  }
+
   /** COPY … FROM STDIN; resolves to the number of rows. Throws as `query` does. */
   async copyIn(statement: string, chunks: Iterable<Uint8Array>): Promise<number> {
     return await this.#run(() => {

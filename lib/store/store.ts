@@ -11,19 +11,23 @@ import type {
   Flush,
   FlushOutcome,
   KnownMessage,
+  LedgerKeeper,
   Reject,
   TableChange,
   TableIdentity,
   TableStore,
 } from "../ingest/ports.ts";
+import type { RejectShelf } from "../ingest/kept_reject.ts";
 import type { Log } from "../log.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { PostgresCatalog } from "./catalog.ts";
 import { FlushWriter } from "./flush_writer.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { PostgresLedger } from "./ledger.ts";
+import { LedgerPruner } from "./ledger_pruner.ts";
 import { ensureSchema } from "./migrations.ts";
 import { openSession } from "./open_session.ts";
+import { PostgresRejectShelf } from "./reject_shelf.ts";
 import type { Session } from "./session.ts";
 import { SessionPool } from "./session_pool.ts";
 import type { TlsSettings } from "./socket.ts";
@@ -69,6 +73,8 @@ export interface Store {
   readonly catalog: PostgresCatalog;
   readonly tables: TableStore;
   readonly ledger: PostgresLedger;
+  readonly pruner: LedgerKeeper;
+  readonly rejects: RejectShelf;
   /** Schema that tables go to. */
   readonly schema: string;
   /** Waits up to `graceMs` for work under way, then ends all connections. */
@@ -179,6 +185,8 @@ function assemble(parts: {
   return {
     catalog: new PostgresCatalog(pool, timeouts),
     ledger,
+    pruner: new LedgerPruner(pool, timeouts, sourceIds),
+    rejects: new PostgresRejectShelf(pool, timeouts),
     schema,
     tables: {
       supportsDefaultMarker: version >= DEFAULT_MARKER_SINCE,
@@ -192,8 +200,7 @@ function assemble(parts: {
         ledger.writeRejects(rejects),
     },
     close: async (graceMs: number): Promise<void> => {
-      await indexes.close();
-      await pool.close(graceMs);
+      await Promise.all([indexes.close(), pool.close(graceMs)]);
     },
   };
 }

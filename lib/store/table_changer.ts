@@ -25,7 +25,7 @@ import {
   type TableDefinition,
   type Withheld,
 } from "./table_definition.ts";
-import { cancelIndexBuild, lockNames } from "./table_lock.ts";
+import { lockNames, lockTable } from "./table_lock.ts";
 import { descriptionOf, readTable, refusalOfKind } from "./table_reader.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 
@@ -157,7 +157,9 @@ export class TableChanger {
     }
     refuseOtherKinds(found);
     const definition = alterTable(found, change, withheld);
-    if (definition.statements.length > 0) await cancelIndexBuild(session, found.oid);
+    if (definition.statements.length > 0) {
+      await lockTable(session, found, this.#options.timeouts.lockMs);
+    }
     return definition;
   }
 

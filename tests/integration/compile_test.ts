@@ -59,6 +59,10 @@ Deno.test("executable does the main job as an ordinary user in an empty folder",
   const [status] = await stage.waitForStatuses(routeId, 1);
   assert.equal(status?.status, "COMPLETED");
   await stage.stopService(service);
-  assert.deepEqual(await Array.fromAsync(Deno.readDir(emptyFolder)), [], "it leaves nothing behind");
+  assert.deepEqual(
+    await Array.fromAsync(Deno.readDir(emptyFolder)),
+    [],
+    "it leaves nothing behind",
+  );
   await Deno.remove(emptyFolder);
 });

@@ -8,7 +8,7 @@ import { runScenario } from "../../dev/faults/run_scenario.ts";
 import { SCENARIOS } from "../../dev/faults/scenario_list.ts";
 
 /** Share of the long form's rounds. */
-const SCALE = 0.3;
+const SCALE = 0.2;
 
 const SEED = 1;
 

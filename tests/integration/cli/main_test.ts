@@ -76,16 +76,3 @@ Deno.test("main exits 0 when told to stop while it waits for a server, and logs 
   assert.equal(await service.ended, 0);
   assert.ok(!(await service.log()).includes(CANARY));
 });
-
-Deno.test("main exits at once with 128 plus the signal's number when told to stop twice", async () => {
-  await using server = new SilentServer();
-  await using service = await server.startWaiting();
-  let isOver = false;
-  service.ended.then(() => isOver = true);
-  // Nobody can tell from outside when the first one was taken: repeat until it ends.
-  await waitFor(() => {
-    if (!isOver) service.signal("SIGINT");
-    return isOver;
-  }, { what: "the end" });
-  assert.equal(await service.ended, 130);
-});

@@ -39,12 +39,17 @@ async function runWith(
     readTextFile: () => ROUTING,
     writeOut: () => {},
     writeError: (text) => error += text,
+    ask: () => Promise.resolve(null),
+    isInteractive: false,
     isTerminal,
     terminalColumns: null,
     stop,
     onUncaughtError: (report) => reportUncaught = report,
   };
-  const code = await runProgram(environment, (options) => service(options, reportUncaught));
+  const code = await runProgram(environment, {
+    runService: (options) => service(options, reportUncaught),
+    openStore: () => assert.fail("the store was opened"),
+  });
   return { code, error };
 }
 

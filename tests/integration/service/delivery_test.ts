@@ -218,6 +218,30 @@ Deno.test("run presses a batch that the consumer's limit would never let fill", 
     return info.num_pending === 0;
   }, { what: "everything to be delivered", timeoutMs: 30_000 });
   await stage.stopService(service);
+  assert.match(await service.log(), /max_ack_pending is 10, and one processor has a batchSize/);
   assert.match(await service.log(), /"flushes_pressure":/);
   await assertExactlyOnce(stage, [processor], 95);
+});
+
+Deno.test("run ends at once at the second signal, and the next instance writes what it held", async () => {
+  await using stage = await Stage.open({ ...servers, route: { ack_wait: 1 } });
+  const processor = await stage.addProcessor({ batchSize: 1, batchWindowTTL: 0 });
+  const service = await stage.runService();
+  await stage.publishAll(load([processor], 1));
+  await stage.waitForRows(processor.table, 1);
+  await stage.sql.begin(async (sql) => {
+    await sql`lock table ${sql(processor.table)} in access exclusive mode`;
+    await stage.publishAll([...load([processor], 30)].slice(1));
+    service.signal("SIGTERM");
+    await waitFor(
+      async () => (await service.log()).includes('"message":"Stopping"'),
+      { what: "the program to stop" },
+    );
+    service.signal("SIGTERM");
+    assert.equal(await service.ended, 143);
+  });
+  const next = await stage.runService();
+  await stage.settled();
+  await stage.stopService(next);
+  await assertExactlyOnce(stage, [processor], 30);
 });

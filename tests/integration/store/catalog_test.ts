@@ -109,15 +109,11 @@ Deno.test("position() tells where the consumer began, the first answer", async (
   assert.deepEqual(await ledger.position(ORIGIN), { ...UNKNOWN, begins: { kind: "time", time } });
 });
 
-Deno.test("position() tells the highest floor that was pruned", async () => {
+Deno.test("position() tells what was pruned", async () => {
   await using fixture = await openFixture(server);
   const { store, sql } = fixture;
   await store.tables.writeRejects([rejectOf(identity(1), -1)]);
-  await sql`insert into state_tables.ack_floor
-    (source, consumer_created, floor, floor_stored_ns, seen_at, pruned_at) values
-    (1, 'c', 10, 1763976000000000010, now() - interval '3 hours', now()),
-    (1, 'c', 30, 1763976000000000030, now() - interval '2 hours', now()),
-    (1, 'c', 50, 1763976000000000050, now() - interval '1 hour', null)`;
+  await sql`update state_tables.source set pruned_seq = 30, pruned_ns = 1763976000000000030`;
   assert.deepEqual(await store.ledger.position(ORIGIN), {
     isKnown: true,
     begins: null,

@@ -23,7 +23,13 @@ testOnBoth("write() commits rows and ledger entries", async ({ sql, store }) => 
     { sequence: 2, rows: [] },
     { sequence: 3, rows: ["3\tz"] },
   ]));
-  assert.deepEqual(outcome, { kind: "committed", rowsWritten: 3, rejects: [], known: [] });
+  assert.deepEqual(outcome, {
+    kind: "committed",
+    rowsWritten: 3,
+    rejects: [],
+    known: [],
+    gone: [],
+  });
   assert.deepEqual([...await sql`select a, b from t order by a`], [
     { a: 1, b: "x" },
     { a: 2, b: "y" },
@@ -113,6 +119,7 @@ Deno.test("write() repeats what rejected holds of a known message", async () => 
       { index: 0, rejectCount: 4, reasons: ["reason 0", "reason 1", "reason 2"] },
       { index: 1, rejectCount: 0, reasons: [] },
     ],
+    gone: [],
   });
   assert.equal((await sql`select from state_tables.rejected`).length, 4);
 });

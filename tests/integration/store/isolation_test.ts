@@ -114,3 +114,100 @@ Deno.test("write() blames the table when its trigger calls what is gone", async 
     (error) => error instanceof TableUnavailableError && error.kind === "refused",
   );
 });
+
+/** A row that cannot land among two that can: how the table is made, the row, the SQLSTATE. */
+const POISON: readonly (readonly [string, string, string, string])[] = [
+  ["too long for its varchar", "create table t (a varchar(3))", "abcd", "22001"],
+  ["out of range", "create table t (a int2)", "40000", "22003"],
+  ["no label of its enum", "create type e as enum ('x', '1'); create table t (a e)", "y", "22P02"],
+  [
+    "refused by its domain",
+    "create domain d as int check (value < 5); create table t (a d)",
+    "7",
+    "23514",
+  ],
+  [
+    "refused by a trigger",
+    `create table t (a text);
+     create function f() returns trigger language plpgsql as
+       $$ begin if new.a = 'bad' then raise exception 'no bad rows'; end if; return new; end $$;
+     create trigger g before insert on t for each row execute function f()`,
+    "bad",
+    "P0001",
+  ],
+  ["a NUL escape", "create table t (a text)", "\\x00", "22021"],
+  ["no UTF-8", "create table t (a text)", "\\xff", "22021"],
+  ["no JSON", "create table t (a jsonb)", "{", "22P02"],
+  ["JSON with a NUL", "create table t (a jsonb)", '"\\\\u0000"', "22P05"],
+  [
+    "JSON nested too deep",
+    "create table t (a jsonb)",
+    "[".repeat(100_000) + "]".repeat(100_000),
+    "54001",
+  ],
+  [
+    "a number beyond numeric",
+    "create table t (a numeric)",
+    "1e200000",
+    "22003",
+  ],
+  [
+    "in no partition",
+    "create table t (a int) partition by range (a);" +
+    "create table p partition of t for values from (0) to (5)",
+    "9",
+    "23514",
+  ],
+  [
+    "too large for its index",
+    "create table t (a text); create index on t (a)",
+    randomText(9_000),
+    "54000",
+  ],
+  ["with too many fields", "create table t (a text)", "x\ty", "22P04"],
+];
+
+for (const [what, statements, row, sqlState] of POISON) {
+  testOnBoth(`write() isolates a row that is ${what}`, async ({ sql, store }) => {
+    await sql.unsafe(statements);
+    const table = await describeTable(store, "t");
+    const rows = ["1", row, "1"];
+    const outcome = committed(
+      await store.tables.write(flushOf(table, [{ sequence: 1, rows }], { columns: ["a"] })),
+    );
+    assert.equal(outcome.rowsWritten, 2);
+    assert.deepEqual(
+      outcome.rejects.map((reject) => [reject.ordinal, reject.sqlState]),
+      [[1, sqlState]],
+    );
+    assert.equal((await sql`select from t`).length, 2);
+    assert.equal((await sql`select from state_tables.rejected`).length, 1);
+  });
+}
+
+testOnBoth("write() isolates a row that is too big for its page", async ({ sql, store }) => {
+  const names = Array.from({ length: 1_100 }, (_, at) => `c${at}`);
+  await sql.unsafe(`create table t (${names.map((name) => `${name} bigint`).join(", ")})`);
+  const table = await describeTable(store, "t");
+  const small = names.map((_, at) => at === 0 ? "1" : "\\N").join("\t");
+  const rows = Array.from(
+    { length: 60 },
+    (_, at) => at === 40 ? names.map(() => "1").join("\t") : small,
+  );
+  const outcome = committed(await store.tables.write(flushOf(table, [{ sequence: 1, rows }])));
+  assert.equal(outcome.rowsWritten, 59);
+  assert.deepEqual(outcome.rejects.map((reject) => [reject.ordinal, reject.sqlState]), [
+    [40, "54000"],
+  ]);
+});
+
+/** Text that does not compress, always the same. */
+function randomText(length: number): string {
+  let state = 1;
+  let text = "";
+  while (text.length < length) {
+    state = (state * 48_271) % 2_147_483_647;
+    text += state.toString(36);
+  }
+  return text;
+}

@@ -55,6 +55,7 @@ Deno.test("write() waits for another instance's transaction, then knows its mess
     rowsWritten: 0,
     rejects: [],
     known: [{ index: 0, rejectCount: 0, reasons: [] }],
+    gone: [],
   });
 });
 

@@ -50,7 +50,8 @@ async function grantUse({ sql, role }: RoleFixture): Promise<void> {
   await sql.unsafe(`
     grant usage on schema state_tables to ${role};
     grant select on all tables in schema state_tables to ${role};
-    grant update on state_tables.source to ${role};
+    grant update on state_tables.source, state_tables.rejected to ${role};
+    grant delete on state_tables.rejected to ${role};
     grant insert on state_tables.source, state_tables.delivered, state_tables.rejected,
       state_tables.schema_change to ${role};
     grant select on processor, processor_state to ${role};`);

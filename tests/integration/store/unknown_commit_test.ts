@@ -45,7 +45,13 @@ Deno.test("write() says commitUnknown when the commit did not land, and lands re
   });
   assert.equal((await sql`select from t`).length, 0);
   const outcome = await store.tables.write(flush);
-  assert.deepEqual(outcome, { kind: "committed", rowsWritten: 1, rejects: [], known: [] });
+  assert.deepEqual(outcome, {
+    kind: "committed",
+    rowsWritten: 1,
+    rejects: [],
+    known: [],
+    gone: [],
+  });
   assert.equal((await sql`select from t`).length, 1);
 });
 
@@ -72,6 +78,7 @@ Deno.test("write() says commitUnknown when the commit landed, and drops the repe
     rowsWritten: 0,
     rejects: [],
     known: [{ index: 0, rejectCount: 0, reasons: [] }],
+    gone: [],
   });
   assert.equal((await sql`select from t`).length, rows);
 });

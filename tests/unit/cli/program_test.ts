@@ -19,12 +19,17 @@ async function runWith(args: readonly string[]): Promise<Outcome> {
     },
     writeOut: (text) => written.out += text,
     writeError: (text) => written.error += text,
+    ask: () => assert.fail("somebody was asked"),
+    isInteractive: false,
     isTerminal: false,
     terminalColumns: null,
     stop: new AbortController().signal,
     onUncaughtError: () => {},
   };
-  const code = await runProgram(environment, () => assert.fail("the service was started"));
+  const code = await runProgram(environment, {
+    runService: () => assert.fail("the service was started"),
+    openStore: () => assert.fail("the store was opened"),
+  });
   return { code, ...written };
 }
 

@@ -35,6 +35,7 @@ Deno.test("StatusTally says FAILED with the count, the first three reasons and w
     rejected: 4,
     rows: 9,
     reasons: ["one", "two", "three"],
+    command: "state-tables rejects list --route='it'\\''s'",
     details: "SELECT * FROM state_tables.rejected WHERE route_id = 'it''s'",
   });
   assert.equal(completed?.status, "COMPLETED");

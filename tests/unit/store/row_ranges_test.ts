@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { FlushMessage } from "../../../lib/ingest/ports.ts";
-import { chunksOf, countRows, freshRanges } from "../../../lib/store/row_ranges.ts";
+import { chunksOf, countRows, freshRanges, partsOf } from "../../../lib/store/row_ranges.ts";
 
 /** Messages with so many rows each. */
 function messages(rowCounts: readonly number[]): FlushMessage[] {
@@ -58,4 +58,29 @@ Deno.test("chunksOf() cuts the bytes of the ranges to the chunk size", () => {
 Deno.test("chunksOf() fails when a range goes beyond the rows", () => {
   const rows = { bytes: new Uint8Array(1), count: 1, ends: new Uint32Array([1]) };
   assert.throws(() => [...chunksOf(rows, [{ from: 0, to: 2 }])], RangeError);
+});
+
+Deno.test("partsOf() cuts ranges where the columns change", () => {
+  const [ab, b] = [["a", "b"], ["b"]];
+  const runs = [
+    { firstRow: 0, rowCount: 3, columns: ab },
+    { firstRow: 3, rowCount: 2, columns: b },
+    { firstRow: 5, rowCount: 5, columns: ab },
+  ];
+  assert.deepEqual(partsOf(runs, [{ from: 1, to: 4 }, { from: 6, to: 7 }, { from: 8, to: 10 }]), [
+    { columns: ab, ranges: [{ from: 1, to: 3 }] },
+    { columns: b, ranges: [{ from: 3, to: 4 }] },
+    { columns: ab, ranges: [{ from: 6, to: 7 }, { from: 8, to: 10 }] },
+  ]);
+});
+
+Deno.test("partsOf() keeps ranges whole within one run", () => {
+  const runs = [{ firstRow: 0, rowCount: 9, columns: ["a"] }];
+  const ranges = [{ from: 0, to: 2 }, { from: 5, to: 9 }];
+  assert.deepEqual(partsOf(runs, ranges), [{ columns: ["a"], ranges }]);
+});
+
+Deno.test("partsOf() throws when a row is in no run", () => {
+  const runs = [{ firstRow: 0, rowCount: 2, columns: ["a"] }];
+  assert.throws(() => partsOf(runs, [{ from: 1, to: 3 }]), TypeError);
 });

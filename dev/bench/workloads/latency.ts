@@ -1,0 +1,192 @@
+/**
+ * W4: from publishing a message to its row being visible on another connection, in instant mode, with
+ * one message at a time and with 1,000 a second. The other connection hears of the row by a trigger's
+ * notification, which PostgreSQL sends at commit. The yardstick is what the same clients need for one
+ * publish with ack and one autocommit INSERT, one after the other.
+ */
+import { jetstream } from "@nats-io/jetstream";
+import type { BenchStage } from "../bench_stage.ts";
+import { routeOf } from "../filled_stream.ts";
+import { INSTANT_PROPERTIES, openProgram, type ProgramStage } from "../program_stage.ts";
+import { PROGRAM_VARIANT } from "../program_variant.ts";
+import { MIXED, recordJson } from "../row_shapes.ts";
+import { percentile } from "../run_figures.ts";
+import { createShapeTable } from "../table_checksum.ts";
+import type { Figures, Variant, Workload, WorkloadOptions } from "../workload.ts";
+
+const SUBJECT = "bench.W4";
+const YARDSTICK_VARIANT = "publish + INSERT";
+const PACED_VARIANT = "state-tables, 1,000/s";
+const PACE_PER_SECOND = 1_000;
+/** Messages before the clock counts: the table, the caches and the compiled code. */
+const WARM_UP = 300;
+const WAIT_MS = 20_000;
+
+/** Publish → visible. */
+export const W4: Workload = {
+  id: "W4",
+  title: "instant mode, publish → row visible: one at a time, and 1,000 messages a second",
+  reaches: [PROGRAM_VARIANT, PACED_VARIANT].flatMap((variant) => [
+    { variant, figure: "p50 ms", yardstick: YARDSTICK_VARIANT, bound: "max", value: 2 },
+    { variant, figure: "p99 ms", yardstick: YARDSTICK_VARIANT, bound: "max", value: 4 },
+  ]),
+  prepare: async (stage, options) => {
+    await stage.manager.streams.add({ name: "W4", subjects: [SUBJECT] });
+    const count = options.isQuick ? 500 : 5_000;
+    return [
+      { name: YARDSTICK_VARIANT, measure: () => measureYardstick(stage, count) },
+      programLatency(stage, { ...options, name: PROGRAM_VARIANT, count, pacePerSecond: null }),
+      programLatency(stage, {
+        ...options,
+        name: PACED_VARIANT,
+        count,
+        pacePerSecond: PACE_PER_SECOND,
+      }),
+    ];
+  },
+};
+
+interface LatencyOptions extends WorkloadOptions {
+  readonly name: string;
+  readonly count: number;
+  /** Null: the next message goes when the one before is visible. */
+  readonly pacePerSecond: number | null;
+}
+
+async function measureYardstick(stage: BenchStage, count: number): Promise<Figures> {
+  const js = jetstream(stage.connection);
+  await createShapeTable(stage.sql, "latency", MIXED);
+  const places = MIXED.columns.map(({ type }, i) => `$${i + 1}::text::${type}`);
+  const insert = `insert into latency values (${places})`;
+  const latenciesMs: number[] = [];
+  for (let number = 0; number < WARM_UP + count; number++) {
+    const values = Object.values(MIXED.row(number)).map((value) =>
+      typeof value === "string" ? value : JSON.stringify(value)
+    );
+    const startMs = performance.now();
+    await js.publish(SUBJECT, messageOf(number));
+    await stage.sql.unsafe(insert, values, { prepare: true });
+    if (number >= WARM_UP) latenciesMs.push(performance.now() - startMs);
+  }
+  await stage.sql`drop table latency`;
+  return latencyFigures(latenciesMs);
+}
+
+function programLatency(stage: BenchStage, options: LatencyOptions): Variant {
+  return { name: options.name, measure: () => measureProgram(stage, options) };
+}
+
+async function measureProgram(stage: BenchStage, options: LatencyOptions): Promise<Figures> {
+  await stage.manager.streams.purge("W4");
+  const consumer = `bench_${crypto.randomUUID().slice(0, 8)}`;
+  await using program = await openProgram(stage, {
+    stream: "W4",
+    subject: SUBJECT,
+    consumer,
+    processors: 1,
+    properties: INSTANT_PROPERTIES,
+    profileFolder: options.profileFolder,
+  });
+  const landed = new LandedRows();
+  await makeTable(stage, program);
+  const listening = await program.sql.listen("landed", (id) => landed.note(Number(id)));
+  try {
+    await publishPaced(stage, landed, { from: 0, count: WARM_UP, pacePerSecond: null });
+    const range = { from: WARM_UP, count: options.count, pacePerSecond: options.pacePerSecond };
+    const sentMs = await publishPaced(stage, landed, range);
+    const latenciesMs = await Promise.all(
+      sentMs.map(async (atMs, i) => await landed.atMs(rowId(WARM_UP + i)) - atMs),
+    );
+    await listening.unlisten();
+    await program.stop();
+    await assertAllThere(program, WARM_UP + options.count);
+    return latencyFigures(latenciesMs);
+  } finally {
+    await stage.manager.consumers.delete("W4", consumer);
+  }
+}
+
+/** The table as the program would make it, with a trigger that tells of every row at commit. */
+async function makeTable(stage: BenchStage, { sql, tables }: ProgramStage): Promise<void> {
+  const table = tables[0] ?? "";
+  await createShapeTable(sql, table, MIXED);
+  await sql.unsafe(`
+    create function tell() returns trigger language plpgsql as
+      $$ begin perform pg_notify('landed', new.id::text); return null; end $$;
+    create trigger tell after insert on "${table}" for each row execute function tell()`);
+  await stage.sql`checkpoint`;
+}
+
+async function assertAllThere({ sql, tables }: ProgramStage, expected: number): Promise<void> {
+  const [found] = await sql`
+    select count(*)::int as rows, count(distinct id)::int as ids from ${sql(tables[0] ?? "")}`;
+  if (found?.rows === expected && found?.ids === expected) return;
+  throw new Error(`Cannot count the run: ${found?.rows} rows, ${found?.ids} ids of ${expected}`);
+}
+
+/** When rows became visible, by id. */
+class LandedRows {
+  readonly #landed = new Map<number, PromiseWithResolvers<number>>();
+
+  note(id: number): void {
+    this.#entry(id).resolve(performance.now());
+  }
+
+  async atMs(id: number): Promise<number> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`Cannot see row ${id} within ${WAIT_MS} ms`)),
+        WAIT_MS,
+      );
+    });
+    try {
+      return await Promise.race([this.#entry(id).promise, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #entry(id: number): PromiseWithResolvers<number> {
+    const known = this.#landed.get(id);
+    if (known !== undefined) return known;
+    const entry = Promise.withResolvers<number>();
+    this.#landed.set(id, entry);
+    return entry;
+  }
+}
+
+/** Publishes a range of rows, one a message; returns when each was sent. */
+async function publishPaced(
+  { connection }: BenchStage,
+  landed: LandedRows,
+  range: { readonly from: number; readonly count: number; readonly pacePerSecond: number | null },
+): Promise<number[]> {
+  const sentMs: number[] = [];
+  const startMs = performance.now();
+  for (let i = 0; i < range.count; i++) {
+    if (range.pacePerSecond !== null) {
+      const dueMs = startMs + i * 1_000 / range.pacePerSecond;
+      while (performance.now() < dueMs) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    sentMs.push(performance.now());
+    connection.publish(SUBJECT, messageOf(range.from + i));
+    if (range.pacePerSecond === null) await landed.atMs(rowId(range.from + i));
+  }
+  return sentMs;
+}
+
+function messageOf(number: number): string {
+  return `{"type":"query_state","route_id":"${routeOf(0)}","query_state":[${
+    recordJson(MIXED, number)
+  }]}`;
+}
+
+function rowId(number: number): number {
+  return Number(MIXED.row(number).id);
+}
+
+function latencyFigures(latenciesMs: readonly number[]): Figures {
+  const sorted = [...latenciesMs].sort((a, b) => a - b);
+  return { "p50 ms": percentile(sorted, 0.5), "p99 ms": percentile(sorted, 0.99) };
+}

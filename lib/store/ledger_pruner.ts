@@ -1,0 +1,124 @@
+/**
+ * Keeps the ledger small: remembers the consumer's ack floor as it was seen, and deletes entries that
+ * lie below a floor seen long enough ago, in chunks, one instance at a time. What was deleted stays
+ * known by its upper end (`source.pruned_seq`, `pruned_ns`), so that a message from below is never
+ * written again.
+ *
+ * Entries with a sequence below the end and a later stored time belong to a stream that lost its tail
+ * and numbered on (design §4): they stay, as they are few and nothing tells when they may go.
+ */
+import type { StreamOrigin } from "../ingest/delivery.ts";
+import type { AckFloor, LedgerKeeper } from "../ingest/ports.ts";
+import { ADVISORY_LOCK_CLASS } from "./migrations.ts";
+import type { Session } from "./session.ts";
+import type { SessionPool } from "./session_pool.ts";
+import type { SourceIds } from "./source_ids.ts";
+import { storeUnavailable } from "./statement_error.ts";
+import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
+
+/** Sequences pruned in one transaction: a fraction of a second, so that vacuum can follow. */
+const CHUNK_SEQUENCES = 50_000;
+
+/**
+ * The stored time of the last entry at or below the floor bounds what was meant by it. Nothing is
+ * remembered while the ledger has no entry there.
+ */
+const RECORD =
+  `INSERT INTO state_tables.ack_floor (source, consumer_created, floor, floor_stored_ns)
+  SELECT $1::int, $2::text, $3::bigint, d.stored_ns FROM state_tables.delivered d
+  WHERE d.source = $1::int AND d.seq <= $3::bigint ORDER BY d.seq DESC, d.stored_ns DESC LIMIT 1
+  ON CONFLICT DO NOTHING`;
+
+const TRY_LOCK = `SELECT pg_catalog.pg_try_advisory_xact_lock(
+  ${ADVISORY_LOCK_CLASS}, pg_catalog.hashtext('prune ' || $1::int)) AS "isOurs"`;
+
+/** The best floor of this incarnation that is old enough, and where the last chunk ended. */
+const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs", f.seen_at AS "seenAt",
+    coalesce(s.pruned_seq, (SELECT min(d.seq) - 1 FROM state_tables.delivered d
+      WHERE d.source = $1::int), 0) AS "from"
+  FROM state_tables.ack_floor f JOIN state_tables.source s ON s.id = f.source
+  WHERE f.source = $1::int AND f.consumer_created = $2::text
+    AND f.seen_at <= now() - $3::float8 * interval '1 millisecond'
+  ORDER BY f.floor DESC LIMIT 1`;
+
+const PRUNE = `DELETE FROM state_tables.delivered
+  WHERE source = $1::int AND seq > $2::bigint AND seq <= $3::bigint AND stored_ns <= $4::bigint`;
+
+const REMEMBER = `UPDATE state_tables.source SET pruned_seq = $2::bigint, pruned_ns = $3::bigint
+  WHERE id = $1::int`;
+
+/** Floors that are older than the one used up say nothing more; those of other incarnations stay. */
+const FORGET = `DELETE FROM state_tables.ack_floor
+  WHERE source = $1::int AND consumer_created = $2::text AND seen_at < $3::timestamptz`;
+
+/** bigint comes as text: sequences may exceed what a double holds. */
+interface TargetRow {
+  readonly floor: string;
+  readonly storedNs: string;
+  readonly seenAt: string;
+  readonly from: string;
+}
+
+/** The keeper in PostgreSQL. */
+export class LedgerPruner implements LedgerKeeper {
+  readonly #pool: SessionPool;
+  readonly #timeouts: TransactionTimeouts;
+  readonly #sourceIds: SourceIds;
+
+  constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
+    this.#pool = pool;
+    this.#timeouts = timeouts;
+    this.#sourceIds = sourceIds;
+  }
+
+  async recordFloor({ origin, sequence }: AckFloor): Promise<void> {
+    using lease = await this.#pool.acquire("lookup");
+    const { session } = lease;
+    try {
+      const source = await this.#sourceIds.resolve(session, origin);
+      await inTransaction(
+        session,
+        this.#timeouts,
+        () => session.query(RECORD, [source, origin.consumerCreated, sequence]),
+      );
+    } catch (error) {
+      throw storeUnavailable(error, "remember the consumer's ack floor");
+    }
+  }
+
+  async prune(origin: StreamOrigin, ageMs: number): Promise<boolean> {
+    using lease = await this.#pool.acquire("lookup");
+    const { session } = lease;
+    try {
+      const source = await this.#sourceIds.resolve(session, origin);
+      return await inTransaction(
+        session,
+        this.#timeouts,
+        () => pruneChunk(session, source, origin.consumerCreated, ageMs),
+      );
+    } catch (error) {
+      throw storeUnavailable(error, "prune the ledger");
+    }
+  }
+}
+
+async function pruneChunk(
+  session: Session,
+  source: number,
+  consumerCreated: string,
+  ageMs: number,
+): Promise<boolean> {
+  const [lock] = await session.query<{ isOurs: boolean }>(TRY_LOCK, [source]);
+  if (lock?.isOurs !== true) return false;
+  const [target] = await session.query<TargetRow>(TARGET, [source, consumerCreated, ageMs]);
+  if (target === undefined) return false;
+  const from = BigInt(target.from);
+  const floor = BigInt(target.floor);
+  if (floor <= from) return false;
+  const chunkEnd = from + BigInt(CHUNK_SEQUENCES);
+  const to = chunkEnd < floor ? chunkEnd : floor;
+  await session.query(PRUNE, [source, String(from), String(to), target.storedNs]);
+  await session.query(REMEMBER, [source, String(to), target.storedNs]);
+  await session.query(FORGET, [source, consumerCreated, target.seenAt]);
+  return to < floor;
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { StoreUnavailableError } from "../../../lib/errors.ts";
+import { Janitor } from "../../../lib/ingest/janitor.ts";
+import type { AckFloor, LedgerKeeper } from "../../../lib/ingest/ports.ts";
+import type { Log } from "../../../lib/log.ts";
+import { ORIGIN } from "../../support/deliveries.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A janitor whose ledger has `chunks` to prune, and what it did. */
+function janitorOf(options: { chunks?: number; floor?: AckFloor | null; fails?: boolean } = {}): {
+  janitor: Janitor;
+  clock: FakeClock;
+  calls: string[];
+} {
+  const clock = new FakeClock();
+  const calls: string[] = [];
+  let left = options.chunks ?? 0;
+  const keeper: LedgerKeeper = {
+    recordFloor(floor): Promise<void> {
+      calls.push(`record ${floor.sequence}`);
+      return options.fails === true
+        ? Promise.reject(new StoreUnavailableError("away"))
+        : Promise.resolve();
+    },
+    prune(_origin, ageMs): Promise<boolean> {
+      calls.push(`prune ${ageMs}`);
+      return Promise.resolve(left-- > 1);
+    },
+  };
+  const floor = options.floor === undefined ? { origin: ORIGIN, sequence: 7 } : options.floor;
+  const janitor = new Janitor({
+    keeper,
+    ackFloor: () => Promise.resolve(floor),
+    floorAgeMs: 600_000,
+    clock,
+    log: SILENT,
+    onBug: (error) => assert.fail(String(error)),
+  });
+  return { janitor, clock, calls };
+}
+
+Deno.test("Janitor records the floor once a minute and prunes until nothing is left", async () => {
+  const { janitor, clock, calls } = janitorOf({ chunks: 3 });
+  await clock.advance(60_000);
+  assert.deepEqual(calls, ["record 7", "prune 600000", "prune 600000", "prune 600000"]);
+  await clock.advance(60_000);
+  assert.equal(calls.filter((call) => call === "record 7").length, 2);
+  await janitor[Symbol.asyncDispose]();
+});
+
+Deno.test("Janitor has nothing to do under core NATS", async () => {
+  const { janitor, clock, calls } = janitorOf({ floor: null });
+  await clock.advance(180_000);
+  assert.deepEqual(calls, []);
+  await janitor[Symbol.asyncDispose]();
+});
+
+Deno.test("Janitor waits for the next round when the database is away", async () => {
+  const { janitor, clock, calls } = janitorOf({ fails: true });
+  await clock.advance(120_000);
+  assert.deepEqual(calls, ["record 7", "record 7"]);
+  await janitor[Symbol.asyncDispose]();
+});
