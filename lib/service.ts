@@ -78,6 +78,7 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
   const source = resources.use(await openConsumer(options, store, connection));
   const pipeline = new Pipeline({
     store: store.tables,
+    rejects: store.rejects,
     catalog: store.catalog,
     source,
     publisher,
@@ -88,6 +89,7 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
       idleWriterMs: settings.idleEvictionMs,
       catalogCacheMs: settings.catalogCacheMs,
     },
+    schemaDefaults: settings.schema,
     clock,
     log,
   });

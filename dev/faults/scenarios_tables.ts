@@ -155,7 +155,7 @@ export const TABLE_SCENARIOS: readonly Scenario[] = [
   {
     name: "many-processors",
     title: "2,000 processors at once, all their tables made while rows come",
-    bed: { processors: 2_000, properties: { batchSize: 100, batchWindowTTL: 2 } },
+    bed: { processors: 2_000, properties: { batchSize: 100, batchWindowTTL: 1 } },
     load: { messagesMin: 6_000, perSecond: 400, lateKeys: 0 },
     faults: async (run) => {
       const areMade = async (): Promise<boolean> => {

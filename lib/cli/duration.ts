@@ -1,6 +1,6 @@
 /** Lengths of time as people type them on the command line: `7d`, `12h`, `30m`, `45s`. */
 import { message } from "@optique/core/message";
-import type { ValueParser } from "@optique/core/valueparser";
+import type { ValueParser, ValueParserResult } from "@optique/core/valueparser";
 
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -17,7 +17,7 @@ export const duration: ValueParser<"sync", number> = {
   mode: "sync",
   metavar: "TIME",
   placeholder: 0,
-  parse(input) {
+  parse(input): ValueParserResult<number> {
     const value = parseDuration(input);
     if (value !== null) return { success: true, value };
     return {

@@ -1,5 +1,4 @@
 /** The `rejects replay` command: moves rejects that fit by now into their tables, and counts. */
-import type { TableUnavailableError } from "../errors.ts";
 import { replayRejects } from "../ingest/replay.ts";
 import { EXIT_CODES, type ExitCode } from "./exit_code.ts";
 import type { ProgramEnvironment } from "./program_environment.ts";
@@ -10,7 +9,7 @@ import type { RejectsSession } from "./rejects_session.ts";
 /** Replays; exit code 3 when some stayed, or when it was stopped before the end. */
 export async function replay(
   environment: ProgramEnvironment,
-  { store, clock }: RejectsSession,
+  { store, clock, log, schemaDefaults }: RejectsSession,
   choice: ReplayArguments,
 ): Promise<ExitCode> {
   const filter = filterOf(choice);
@@ -20,18 +19,20 @@ export async function replay(
     return EXIT_CODES.misconfigured;
   }
   const said = new Set<string>();
-  const onTableUnavailable = (error: TableUnavailableError): void => {
-    if (said.has(error.table)) return;
-    said.add(error.table);
-    environment.writeError(`${printable(error.message)}\n`);
+  const onLeft = (sentence: string): void => {
+    if (said.has(sentence)) return;
+    said.add(sentence);
+    environment.writeError(`${printable(sentence)}\n`);
   };
   const counts = await replayRejects(filter, choice.limit ?? Infinity, {
     catalog: store.catalog,
     store: store.tables,
     rejects: store.rejects,
     clock,
+    log,
+    schemaDefaults,
     stop: environment.stop,
-    onTableUnavailable,
+    onLeft,
   });
   const { moved, rows, stayed, gone } = counts;
   environment.writeOut(

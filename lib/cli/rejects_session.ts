@@ -3,9 +3,9 @@
  * sentence instead of a stack when the database cannot be used.
  */
 import { type Clock, systemClock } from "../clock.ts";
-import { parseSettings } from "../config/settings.ts";
+import { parseSettings, type SchemaSettings } from "../config/settings.ts";
 import { StoreUnavailableError } from "../errors.ts";
-import { openLog } from "../log.ts";
+import { type Log, openLog } from "../log.ts";
 import type { openServiceStore } from "../service.ts";
 import type { Store } from "../store/store.ts";
 import { EXIT_CODES, type ExitCode } from "./exit_code.ts";
@@ -18,6 +18,9 @@ export type OpenStore = typeof openServiceStore;
 export interface RejectsSession {
   readonly store: Pick<Store, "catalog" | "rejects" | "tables">;
   readonly clock: Clock;
+  readonly log: Log;
+  /** What applies to processors whose properties say nothing of it. */
+  readonly schemaDefaults: SchemaSettings;
 }
 
 /** Work under way may take so long to end, in milliseconds. */
@@ -44,7 +47,7 @@ export async function withRejects(
   try {
     const store = await openStore({ settings, clock: systemClock, log, readTextFile });
     try {
-      return await work({ store, clock: systemClock });
+      return await work({ store, clock: systemClock, log, schemaDefaults: settings.schema });
     } finally {
       await store.close(CLOSE_MS);
     }

@@ -112,6 +112,29 @@ export const SETTING_TABLE = {
     "Longest time a statement may take, in milliseconds",
   ),
   TABLE_GRANTS: withDefault("", commaList, "Comma-separated roles that may read created tables"),
+  SCHEMA_MODE: withDefault(
+    "infer",
+    oneOf({ infer: "infer", text: "text" } as const),
+    "Types of new columns: `infer`, or `text` for all; a processor's `schemaMode` goes before it",
+  ),
+  ON_TYPE_CONFLICT: withDefault(
+    "widen",
+    oneOf({ widen: "widen", overflow: "overflow", reject: "reject" } as const),
+    "What becomes of a value that its column does not hold: `widen`, `overflow` or `reject`; " +
+      "a processor's `onTypeConflict` goes before it",
+  ),
+  ON_INVALID_TEXT: withDefault(
+    "replace",
+    oneOf({ replace: "replace", reject: "reject" } as const),
+    "What becomes of text that PostgreSQL cannot hold: `replace` by U+FFFD, or `reject` the row; " +
+      "a processor's `onInvalidText` goes before it",
+  ),
+  TIMESTAMPS: withDefault(
+    "infer",
+    oneOf({ infer: "infer", text: "text" } as const),
+    "Columns of date-times: `infer` timestamptz, or `text`; " +
+      "a processor's `timestamps` goes before it",
+  ),
   FLUSH_ROWS_MAX: withDefault("20000", wholeNumber({ min: 1, max: 1_000_000 }), "Rows in a flush"),
   FLUSH_BYTES_MAX: withDefault("8MiB", byteSize(1024), "Payload bytes in a flush"),
   HELD_BYTES_MAX: withDefault(

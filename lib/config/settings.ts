@@ -55,6 +55,14 @@ export interface RoutingSettings {
   readonly monitorSelector: string;
 }
 
+/** What applies to processors whose properties say nothing of it. */
+export interface SchemaSettings {
+  readonly schemaMode: "infer" | "text";
+  readonly onTypeConflict: "widen" | "overflow" | "reject";
+  readonly onInvalidText: "replace" | "reject";
+  readonly timestamps: "infer" | "text";
+}
+
 /** Everything the operator can set. */
 export interface Settings {
   readonly database: DatabaseSettings;
@@ -63,6 +71,7 @@ export interface Settings {
   readonly log: { readonly level: LogLevel; readonly format: "auto" | "json" | "text" };
   /** `START_FROM`; null when unset. */
   readonly startFrom: StartFrom | null;
+  readonly schema: SchemaSettings;
   /** Rows in one flush. */
   readonly flushRowsMax: number;
   /** Payload bytes in one flush. */
@@ -106,6 +115,12 @@ export function parseSettings(
     },
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
     startFrom: values.START_FROM,
+    schema: {
+      schemaMode: values.SCHEMA_MODE,
+      onTypeConflict: values.ON_TYPE_CONFLICT,
+      onInvalidText: values.ON_INVALID_TEXT,
+      timestamps: values.TIMESTAMPS,
+    },
     flushRowsMax: values.FLUSH_ROWS_MAX,
     flushBytesMax: values.FLUSH_BYTES_MAX,
     heldBytesMax: values.HELD_BYTES_MAX,

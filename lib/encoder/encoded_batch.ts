@@ -1,4 +1,4 @@
-/** COPY bytes of the rows of one flush. */
+/** COPY bytes of the rows of one flush, and which columns they send. */
 
 /** Encoded rows in COPY text format; valid until the buffer that holds them is used again. */
 export interface EncodedRows {
@@ -8,4 +8,14 @@ export interface EncodedRows {
   readonly count: number;
   /** Byte offset behind each row; the first `count` entries count. A view of a reused array. */
   readonly ends: Uint32Array;
+}
+
+/** Rows that stand together and send the same columns. */
+export interface EncodedRun {
+  /** Index of its first row. */
+  readonly firstRow: number;
+  /** At least 1. */
+  readonly rowCount: number;
+  /** Names of the columns sent, in the order of the values; may be empty. */
+  readonly columns: readonly string[];
 }

@@ -1,13 +1,15 @@
 /**
  * Encodes the deliveries of a flush by a column plan: all rows as COPY text into a reused buffer, and
- * beside them everything that did not fit. It changes nothing: the caller adds columns for new keys
- * and encodes again, and keeps the rejects.
+ * beside them everything that did not fit. It changes nothing: the caller adds columns for new keys,
+ * has columns widened or `_overflow` added, encodes again, and keeps the rejects.
  */
 import { type ColumnPlan, planSendingDefaults } from "../schema/column_plan.ts";
 import type { EncodableDelivery } from "./encodable_delivery.ts";
-import type { EncodedRows } from "./encoded_batch.ts";
-import { RecordEncoder, type RecordPosition, type Refusal } from "./record_encoder.ts";
+import type { EncodedRows, EncodedRun } from "./encoded_batch.ts";
+import { RecordEncoder, type RecordPosition } from "./record_encoder.ts";
+import type { Refusal } from "./refusal.ts";
 import type { RowBuffer } from "./row_buffer.ts";
+import { sentNames } from "./sent_columns.ts";
 import { skipSpace } from "./value_skipper.ts";
 
 /** A key that has no column, and the kinds of its values in the batch, or'ed. */
@@ -24,26 +26,48 @@ export interface ColumnMisfit {
   readonly kinds: number;
 }
 
-/** A record that makes no row. */
+/** A record that makes no row, or a message none of whose records does. */
 export interface EncodedReject extends Refusal {
   /** Index of its delivery. */
   readonly delivery: number;
-  /** Position in its message, from 0. */
+  /** Position in its message, from 0; -1 for the whole message. */
   readonly ordinal: number;
 }
 
+/** What stands for a value that takes its column's DEFAULT, where COPY has a marker for it. */
+export const DEFAULT_MARKER = "\\D";
+
+/**
+ * Records of one message that may be rejects. Beyond it the message is one reject as a whole and none
+ * of its rows land, or a megabyte of `[1,1,…]` would be half a million of them.
+ */
+export const REJECTS_PER_MESSAGE_MAX = 1_000;
+
 /** A batch encoded; rows and look-ups by row are valid until the buffer is used again. */
 export interface EncodedBatch {
+  /** The plan that the rows follow: the one given, with columns that have a DEFAULT where needed. */
+  readonly plan: ColumnPlan;
   readonly rows: EncodedRows;
-  /** Names of the columns sent, in the order of the values: the plan's, and DEFAULT columns needed. */
+  /** Names of the columns sent, in the order of the values, `_overflow` last. */
   readonly columns: readonly string[];
-  /** Keys of rows without a column, in the order of their first appearance. */
+  /** Which rows leave out columns with a DEFAULT; back to back over all rows. */
+  readonly runs: readonly EncodedRun[];
+  /** A value is {@linkcode DEFAULT_MARKER}. */
+  readonly usesMarker: boolean;
+  /** Keys of rows without a column, in the order of their first appearance; the rows lack them. */
   readonly newKeys: readonly NewKey[];
+  /** Of all records, whether their values went to `_overflow` or made them rejects. */
   readonly misfits: readonly ColumnMisfit[];
+  /** A record is a reject only because the table has no column `_overflow`. */
+  readonly lacksOverflow: boolean;
+  /** Values in `_overflow`. */
+  readonly overflowValues: number;
   /** In the order of the records. */
   readonly rejects: readonly EncodedReject[];
   /** Texts that PostgreSQL cannot hold and that became U+FFFD, in rows. */
   readonly textReplacements: number;
+  /** Key of the first such text, or `_overflow`; null when there is none. */
+  readonly replacedKey: string | null;
   /** Index of the first row of a delivery. */
   firstRow(delivery: number): number;
   /** Rows of a delivery. */
@@ -58,6 +82,11 @@ export interface EncodedBatch {
 export interface EncodeOptions {
   /** What becomes of text that PostgreSQL cannot hold; `replace` unless given. */
   readonly onInvalidText?: "replace" | "reject";
+  /**
+   * How a row without the key of a column that has a DEFAULT asks for it: by a marker in its place, or
+   * by leaving the column out; `runs` unless given.
+   */
+  readonly defaults?: "marker" | "runs";
 }
 
 /** Encoders by plan: making one costs as much as some ten records. */
@@ -75,7 +104,10 @@ export function encodeBatch(
   options: EncodeOptions = {},
 ): EncodedBatch {
   const encoder = encoderOf(plan);
-  encoder.begin({ rejectsInvalidText: options.onInvalidText === "reject" });
+  encoder.begin({
+    rejectsInvalidText: options.onInvalidText === "reject",
+    marksDefaults: options.defaults === "marker",
+  });
   buffer.reset();
   const rejects: EncodedReject[] = [];
   const firstRows = new Uint32Array(deliveries.length + 1);
@@ -95,9 +127,15 @@ export function encodeBatch(
   encoder.end();
   const firstRow = (delivery: number): number => firstRows[delivery] ?? outOfRange(delivery);
   return {
+    plan,
     rows: buffer.rows(),
-    columns: plan.columns.map((column) => column.name),
+    columns: sentNames(plan),
+    runs: encoder.runs(buffer.rowCount),
+    usesMarker: encoder.usesMarker,
     newKeys,
+    lacksOverflow: encoder.lacksOverflow,
+    overflowValues: encoder.overflowValues,
+    replacedKey: encoder.textReplacements === 0 ? null : encoder.replacedKey,
     misfits: encoder.misfits().map((kinds, column) => ({ column, kinds }))
       .filter(({ kinds }) => kinds !== 0),
     rejects,
@@ -125,12 +163,19 @@ function encodeDelivery(
   rejects: EncodedReject[],
 ): void {
   const { payload, isList, recordsStart } = delivery;
+  const firstRow = buffer.rowCount;
+  const firstReject = rejects.length;
   const position: RecordPosition = { payload, delivery: index, ordinal: 0 };
   let at = isList ? skipSpace(payload, recordsStart + 1) : recordsStart;
   if (isList && payload[at] === 0x5d) return;
   for (;; position.ordinal++) {
     at = encoder.encode(position, at, buffer);
     if (encoder.refusal !== null) {
+      if (rejects.length - firstReject === REJECTS_PER_MESSAGE_MAX) {
+        encoder.truncate(buffer, firstRow);
+        rejects.push(wholeReject(delivery, index, rejects.splice(firstReject)));
+        return;
+      }
       rejects.push({ ...encoder.refusal, delivery: index, ordinal: position.ordinal });
     }
     if (!isList) return;
@@ -138,6 +183,16 @@ function encodeDelivery(
     if (payload[at] !== 0x2c) return;
     at = skipSpace(payload, at + 1);
   }
+}
+
+function wholeReject(
+  { recordCount }: EncodableDelivery,
+  delivery: number,
+  [first]: readonly EncodedReject[],
+): EncodedReject {
+  const reason = `Cannot write the message as more than ${REJECTS_PER_MESSAGE_MAX} of its ` +
+    `${recordCount} records make no row; the first: ${first?.reason}`;
+  return { columnName: first?.columnName ?? null, reason, delivery, ordinal: -1 };
 }
 
 function outOfRange(delivery: number): never {

@@ -1,41 +1,25 @@
 /**
  * The exact encoder of one record: payload bytes to one COPY row by the column plan. It is the
- * reference that alone decides what is right, what is a reject, and what needs a change of the
- * table; a faster encoder may take records before it and pass those on that are unusual.
+ * reference that alone decides what is right, what goes to `_overflow`, what is a reject, and what
+ * needs a change of the table; a faster encoder may take records before it and pass those on that
+ * are unusual.
  */
-import type { ColumnCodec } from "../schema/acceptance.ts";
 import type { ColumnPlan } from "../schema/column_plan.ts";
+import { OVERFLOW_COLUMN } from "../schema/identifiers.ts";
 import { TOKEN_NULL } from "../schema/json_token.ts";
-import { KIND_NULL, kindWords } from "../schema/value_kind.ts";
+import { KIND_NULL } from "../schema/value_kind.ts";
+import type { EncodedRun } from "./encoded_batch.ts";
 import { copyPlain, JsonText } from "./json_text.ts";
-import { receiptTime } from "./receipt_time.ts";
-import { type KeySlot, RecordKeys, ROLE_DEFAULTED, ROLE_NEW, ROLE_REFUSED } from "./record_keys.ts";
+import { MisfitPlacement } from "./misfit_placement.ts";
+import { HASHED_KEY_BYTES_MAX } from "./overflow_object.ts";
+import { type KeySlot, ROLE_DEFAULTED, ROLE_NEW, ROLE_REFUSED } from "./record_keys.ts";
+import { RecordReader } from "./record_reader.ts";
+import { INVALID_TEXT_RULE, noObjectRule, type Refusal } from "./refusal.ts";
 import type { RowBuffer } from "./row_buffer.ts";
-import { kindOfValue, shownValue } from "./value_judge.ts";
-import { skipSpace, ValueSkipper } from "./value_skipper.ts";
-import { fastPathOf, type SourceValue, VALUE_BYTES_EXTRA, writeValue } from "./value_writer.ts";
-
-/** Why a record makes no row. */
-export interface Refusal {
-  /** Column concerned, when one is. */
-  readonly columnName: string | null;
-  /** In words. */
-  readonly reason: string;
-}
-
-/** A column of the plan with all that a row needs of it. */
-interface SentColumn {
-  readonly name: string;
-  readonly typeWords: string;
-  readonly codec: ColumnCodec;
-  readonly fastPath: number;
-  /** Null: the time of receipt. */
-  readonly slot: KeySlot | null;
-  /** Encoded time of receipt; empty for other columns. */
-  receipt: Uint8Array;
-  /** Kinds of the values it did not accept, or'ed. */
-  misfits: number;
-}
+import { RowRuns } from "./row_runs.ts";
+import { type SentColumn, sentColumns, sentNames, stampColumns } from "./sent_columns.ts";
+import { kindOfValue } from "./value_judge.ts";
+import { type SourceValue, VALUE_BYTES_EXTRA, writeValue } from "./value_writer.ts";
 
 /** Where a record is. */
 export interface RecordPosition {
@@ -46,54 +30,74 @@ export interface RecordPosition {
   ordinal: number;
 }
 
+/** How the records of one batch are encoded. */
+export interface RecordOptions {
+  readonly rejectsInvalidText: boolean;
+  /** COPY knows a marker for DEFAULT; else rows leave such columns out, in runs. */
+  readonly marksDefaults: boolean;
+}
+
 const NO_PAYLOAD = new Uint8Array();
 
 /** Encodes record after record by one plan. */
 export class RecordEncoder {
+  readonly #plan: ColumnPlan;
   readonly #columns: readonly SentColumn[];
-  readonly #unsentKeys: ColumnPlan["unsentKeys"];
-  readonly #keys: RecordKeys;
-  readonly #skipper = new ValueSkipper();
+  readonly #reader: RecordReader;
+  readonly #placement: MisfitPlacement;
   readonly #text = new JsonText();
   readonly #value: SourceValue = { payload: NO_PAYLOAD, token: 0, start: 0, end: 0 };
-  /** Slots of the record at hand that no column takes. */
-  readonly #attention: KeySlot[] = [];
+  readonly #runs: RowRuns;
   readonly #defaultKeys = new Set<string>();
-  #rejectsInvalidText = false;
-  #record = 0;
+  #options: RecordOptions = { rejectsInvalidText: false, marksDefaults: false };
+  /** Columns that the row at hand sends so far. */
+  #sentColumns = 0;
   #receiptBytes = 0;
   #receivedAtMs = NaN;
-  /** Why the record encoded last made no row; null when it did. */
-  refusal: Refusal | null = null;
+  /** Values of this batch's rows that went to `_overflow`. */
+  overflowValues = 0;
+  /** A value of this batch took a column's DEFAULT by the marker. */
+  usesMarker = false;
+  /** Key of the first value of this batch in which text was replaced. */
+  replacedKey: string | null = null;
 
   constructor(plan: ColumnPlan) {
-    this.#keys = new RecordKeys(plan);
-    this.#unsentKeys = plan.unsentKeys;
-    this.#columns = plan.columns.map(({ name, typeWords, codec, key }) => ({
-      name,
-      typeWords,
-      codec,
-      fastPath: fastPathOf(codec),
-      slot: key === null ? null : this.#keys.slotOf(key),
-      receipt: new Uint8Array(),
-      misfits: 0,
-    }));
+    this.#plan = plan;
+    this.#reader = new RecordReader(plan);
+    this.#placement = new MisfitPlacement(plan);
+    this.#columns = sentColumns(plan, this.#reader.keys);
+    this.#runs = new RowRuns(sentNames(plan));
   }
 
   /** Starts a batch from nothing. */
-  begin(options: { readonly rejectsInvalidText: boolean }): void {
-    this.#keys.forgetNew();
+  begin(options: RecordOptions): void {
+    this.#options = options;
+    this.#reader.forget();
+    this.#placement.beginBatch();
     this.#defaultKeys.clear();
+    this.#runs.reset();
     this.#text.replacements = 0;
-    this.#rejectsInvalidText = options.rejectsInvalidText;
+    this.overflowValues = 0;
+    this.usesMarker = false;
+    this.replacedKey = null;
     for (const column of this.#columns) column.misfits = 0;
   }
 
   /** Lets go of the batch: of its payloads, and of keys that the plan does not have. */
   end(): void {
-    this.#keys.forgetNew();
-    this.#attention.length = 0;
+    this.#reader.forget();
+    this.#placement.beginRecord();
     this.#value.payload = NO_PAYLOAD;
+  }
+
+  /** Why the record encoded last made no row; null when it did. */
+  get refusal(): Refusal | null {
+    return this.#placement.refusal;
+  }
+
+  /** A record of this batch was refused only as the table has no `_overflow`. */
+  get lacksOverflow(): boolean {
+    return this.#placement.lacksOverflow;
   }
 
   /** Texts that PostgreSQL cannot hold and that became U+FFFD in this batch. */
@@ -108,7 +112,7 @@ export class RecordEncoder {
 
   /** Keys of this batch's rows without a column, and the kinds of their values. */
   newKeys(): { readonly key: string; readonly kinds: number }[] {
-    return this.#keys.newSlots().filter(({ kinds }) => (kinds & ~KIND_NULL) !== 0)
+    return this.#reader.keys.newSlots().filter(({ kinds }) => (kinds & ~KIND_NULL) !== 0)
       .map(({ key, kinds }) => ({ key, kinds }));
   }
 
@@ -117,16 +121,22 @@ export class RecordEncoder {
     return this.#columns.map((column) => column.misfits);
   }
 
+  /** Which columns the rows send, `rowCount` rows in all. */
+  runs(rowCount: number): EncodedRun[] {
+    return this.#runs.runs(rowCount);
+  }
+
+  /** Takes all rows from `rowCount` on back. */
+  truncate(buffer: RowBuffer, rowCount: number): void {
+    buffer.truncate(rowCount);
+    this.#runs.truncate(rowCount);
+  }
+
   /** Sets the time of receipt of the records that follow, in milliseconds since the Unix epoch. */
   setReceivedAt(receivedAtMs: number): void {
     if (receivedAtMs === this.#receivedAtMs) return;
     this.#receivedAtMs = receivedAtMs;
-    this.#receiptBytes = 0;
-    for (const column of this.#columns) {
-      if (column.slot !== null) continue;
-      column.receipt = receiptTime(column.codec, receivedAtMs);
-      this.#receiptBytes += column.receipt.length;
-    }
+    this.#receiptBytes = stampColumns(this.#columns, receivedAtMs);
   }
 
   /**
@@ -134,137 +144,150 @@ export class RecordEncoder {
    * `refusal`. Returns the offset behind the value.
    */
   encode(position: RecordPosition, start: number, buffer: RowBuffer): number {
-    this.refusal = null;
     const { payload } = position;
+    const placement = this.#placement;
+    placement.beginRecord();
     if (payload[start] !== 0x7b) {
-      const end = this.#skipper.skip(payload, start);
-      this.#refuse(
-        null,
-        `a row must be a JSON object: the record is ${shownValue(payload, start, end)}`,
-      );
+      const end = this.#reader.skip(payload, start);
+      placement.refuse(null, noObjectRule(payload, start, end));
       return end;
     }
-    const end = this.#readRecord(payload, start);
+    const { attention } = this.#reader;
+    const end = this.#reader.read(payload, start);
     const before = this.#text.replacements;
-    buffer.reserve(
-      (end - start) * 2 + this.#columns.length * VALUE_BYTES_EXTRA +
-        this.#receiptBytes + 1,
-    );
-    const rowEnd = this.#writeRow(payload, buffer.bytes, buffer.length);
-    if (this.#attention.length > 0) this.#judgeOthers(payload);
-    if (this.#text.replacements > before && this.#rejectsInvalidText) {
-      this.#refuse(null, INVALID_TEXT);
+    this.#reserve(buffer, end - start);
+    let rowEnd = this.#writeColumns(payload, buffer.bytes, buffer.length);
+    if (attention.length > 0) this.#judgeOthers(payload);
+    if (this.#plan.overflow !== null) rowEnd = this.#writeOverflow(buffer.bytes, rowEnd);
+    if (this.#text.replacements > before && this.#options.rejectsInvalidText) {
+      placement.refuse(null, INVALID_TEXT_RULE);
     }
-    if (this.refusal === null) {
+    if (placement.refusal === null) {
+      buffer.bytes[rowEnd++] = 0x0a;
+      this.#runs.endRow(buffer.rowCount);
       buffer.endRow(rowEnd, position.delivery, position.ordinal);
-      if (this.#attention.length > 0) this.#noteNewKeys(payload);
+      this.overflowValues += placement.size;
+      if (attention.length > 0) this.#noteNewKeys(payload);
     } else {
+      this.#runs.dropRow();
       this.#text.replacements = before;
     }
     return end;
   }
 
-  /** Notes where each key's value stands; returns the offset behind the record. */
-  #readRecord(payload: Uint8Array, start: number): number {
-    const record = ++this.#record;
-    this.#attention.length = 0;
-    let at = skipSpace(payload, start + 1);
-    for (let index = 0; payload[at] === 0x22; index++) {
-      const slot = this.#keys.read(payload, at, index);
-      at = this.#keys.keyEnd;
-      if (payload[at] !== 0x3a) at = skipSpace(payload, at);
-      at = skipSpace(payload, at + 1);
-      if (slot.needsAttention && slot.record !== record) this.#attention.push(slot);
-      slot.record = record;
-      slot.start = at;
-      at = this.#skipper.skip(payload, at);
-      slot.end = at;
-      slot.token = this.#skipper.token;
-      if (payload[at] !== 0x2c) at = skipSpace(payload, at);
-      if (payload[at] !== 0x2c) break;
-      at = skipSpace(payload, at + 1);
+  #reserve(buffer: RowBuffer, recordBytes: number): void {
+    let bytes = recordBytes * 2 + this.#columns.length * VALUE_BYTES_EXTRA + this.#receiptBytes;
+    for (const { isUnstorable } of this.#reader.attention) {
+      if (isUnstorable) bytes += HASHED_KEY_BYTES_MAX;
     }
-    if (payload[at] !== 0x7d) {
-      throw new RangeError(
-        `Cannot encode a record as its JSON must be valid: it breaks at byte ${at}`,
-      );
-    }
-    return at + 1;
+    // The row's end, and `_overflow` behind a tab.
+    buffer.reserve(bytes + 8);
   }
 
-  /** Writes the values of all columns and the end of the row; returns where that is. */
-  #writeRow(payload: Uint8Array, out: Uint8Array, at: number): number {
-    const record = this.#record;
+  /** Writes the values of all columns but `_overflow`; returns where they end. */
+  #writeColumns(payload: Uint8Array, out: Uint8Array, at: number): number {
+    const { record } = this.#reader;
     const value = this.#value;
+    const text = this.#text;
     value.payload = payload;
     let to = at;
-    let isFirst = true;
+    let index = -1;
+    let sent = 0;
     for (const column of this.#columns) {
-      if (!isFirst) out[to++] = 0x09;
-      isFirst = false;
+      index++;
       const { slot } = column;
+      const isAbsent = slot !== null && slot.record !== record;
+      if (isAbsent && column.hasDefault && !this.#options.marksDefaults) {
+        this.#runs.leaveOut(index);
+        continue;
+      }
+      if (sent++ > 0) out[to++] = 0x09;
       if (slot === null) {
         to = copyPlain(column.receipt, 0, column.receipt.length, out, to);
-      } else if (slot.record !== record || slot.token === TOKEN_NULL) {
-        out[to++] = 0x5c;
-        out[to++] = 0x4e;
+      } else if (isAbsent) {
+        to = this.#writeAbsent(column.hasDefault, out, to);
+      } else if (slot.token === TOKEN_NULL) {
+        to = writeNull(out, to);
       } else {
         value.token = slot.token;
         value.start = slot.start;
         value.end = slot.end;
-        const end = writeValue(column.codec, column.fastPath, value, this.#text, out, to);
-        if (end === -1) this.#noteMisfit(column, value);
-        else to = end;
+        const before = text.replacements;
+        const end = writeValue(column.codec, column.fastPath, value, text, out, to);
+        if (text.replacements > before) this.replacedKey ??= slot.key;
+        to = end === -1 ? writeNull(out, to) : end;
+        if (end === -1) this.#noteMisfit(column, slot, payload);
       }
     }
-    out[to++] = 0x0a;
+    this.#sentColumns = sent;
     return to;
   }
 
-  #noteMisfit(column: SentColumn, { payload, token, start, end }: SourceValue): void {
-    const kind = kindOfValue(token, payload, start, end);
+  /** Writes the column `_overflow`, the last one; returns where it ends. */
+  #writeOverflow(out: Uint8Array, at: number): number {
+    const hasDefault = this.#plan.overflow?.hasDefault ?? false;
+    const isEmpty = this.#placement.size === 0;
+    if (isEmpty && hasDefault && !this.#options.marksDefaults) {
+      this.#runs.leaveOut(this.#columns.length);
+      return at;
+    }
+    let to = at;
+    if (this.#sentColumns > 0) out[to++] = 0x09;
+    if (isEmpty) return this.#writeAbsent(hasDefault, out, to);
+    const before = this.#text.replacements;
+    to = this.#placement.writeOverflow(this.#value, this.#text, out, to);
+    if (this.#text.replacements > before) this.replacedKey ??= OVERFLOW_COLUMN;
+    return to;
+  }
+
+  /** What a row without the key has in a column. */
+  #writeAbsent(hasDefault: boolean, out: Uint8Array, at: number): number {
+    if (!hasDefault) return writeNull(out, at);
+    this.usesMarker = true;
+    return writeMarker(out, at);
+  }
+
+  #noteMisfit(column: SentColumn, slot: KeySlot, payload: Uint8Array): void {
+    const kind = kindOfValue(slot.token, payload, slot.start, slot.end);
     column.misfits |= kind;
-    this.#refuse(
-      column.name,
-      `column "${column.name}" of type ${column.typeWords} does not hold ${kindWords(kind)} ` +
-        `without loss: the value is ${shownValue(payload, start, end)}`,
-    );
+    this.#placement.placeMisfit(column, slot, kind, payload);
   }
 
   /** Keys of the record that no column takes. */
   #judgeOthers(payload: Uint8Array): void {
-    for (const slot of this.#attention) {
+    for (const slot of this.#reader.attention) {
       if (slot.isUnstorable) {
         this.#text.replacements++;
-        if (this.#rejectsInvalidText) this.#refuse(null, INVALID_TEXT);
+        this.replacedKey ??= slot.key;
       }
       if (slot.role === ROLE_DEFAULTED) {
         this.#defaultKeys.add(slot.key);
-      } else if (slot.role === ROLE_REFUSED && slot.token !== TOKEN_NULL) {
-        const unsent = this.#unsentKeys.get(slot.key);
-        if (unsent?.kind !== "refused") continue;
-        const shown = shownValue(payload, slot.start, slot.end);
-        this.#refuse(
-          unsent.columnName,
-          `column "${unsent.columnName}" takes no value, ${unsent.rule}: the value is ${shown}`,
-        );
+      } else if (slot.token !== TOKEN_NULL) {
+        if (slot.role === ROLE_REFUSED) this.#placement.placeUnsent(slot, payload);
+        else if (slot.role === ROLE_NEW) this.#placement.placeNew(slot, payload);
       }
     }
   }
 
   /** Only of records that become rows: nobody else needs the columns. */
   #noteNewKeys(payload: Uint8Array): void {
-    for (const slot of this.#attention) {
+    if ((this.#plan.options.closed ?? null) !== null) return;
+    for (const slot of this.#reader.attention) {
       if (slot.role !== ROLE_NEW || slot.token === TOKEN_NULL) continue;
       slot.kinds |= kindOfValue(slot.token, payload, slot.start, slot.end);
     }
   }
-
-  /** The first reason stays. */
-  #refuse(columnName: string | null, rule: string): void {
-    this.refusal ??= { columnName, reason: `Cannot write the record as ${rule}` };
-  }
 }
 
-const INVALID_TEXT =
-  "it holds text that PostgreSQL cannot hold (NUL or half of a surrogate pair), which is to be rejected";
+function writeNull(out: Uint8Array, at: number): number {
+  out[at] = 0x5c;
+  out[at + 1] = 0x4e;
+  return at + 2;
+}
+
+/** {@linkcode DEFAULT_MARKER}; no value is spelled so, as every backslash in one is doubled. */
+function writeMarker(out: Uint8Array, at: number): number {
+  out[at] = 0x5c;
+  out[at + 1] = 0x44;
+  return at + 2;
+}

@@ -12,7 +12,7 @@ import { KeyTable } from "./key_table.ts";
 export const ROLE_COLUMN = 0;
 /** Another value stands in for the key's. */
 export const ROLE_IGNORED = 1;
-/** Its column has a DEFAULT and is not sent. */
+/** Its column has a DEFAULT and is not sent yet. */
 export const ROLE_DEFAULTED = 2;
 /** Nothing can be written there. */
 export const ROLE_REFUSED = 3;
@@ -34,6 +34,8 @@ export class KeySlot {
   token = 0;
   /** Kinds of the values that a new key had, or'ed. */
   kinds = 0;
+  /** The key as it stands in `_overflow`; made when it is first needed. */
+  overflowKey: Uint8Array | null = null;
   /** To be looked at after each record that has the key. */
   readonly needsAttention: boolean;
 

@@ -72,6 +72,12 @@ export class RowBuffer {
     this.rowCount++;
   }
 
+  /** Forgets all rows from `rowCount` on. */
+  truncate(rowCount: number): void {
+    this.length = rowCount === 0 ? 0 : this.#at(this.#ends, rowCount - 1);
+    this.rowCount = rowCount;
+  }
+
   /** All rows, as views that are valid until `reset`. */
   rows(): EncodedRows {
     return {

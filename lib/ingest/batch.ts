@@ -14,6 +14,7 @@ export type FlushReason =
   | "empty"
   | "pressure"
   | "settings"
+  | "parked"
   | "stop";
 
 /** What a flush takes at most. A single larger message is taken all the same: it is never split. */

@@ -1,51 +1,47 @@
 /**
  * Owns one processor's batch and its flushes: decides when, takes turns at the store, repeats what
- * failed for a passing reason, reports status and settles the deliveries. Every delivery handed in
- * is settled exactly once: acked after its commit, or given back at shutdown.
+ * failed for a passing reason, parks rows whose table cannot be written, reports status and settles
+ * the deliveries. Every delivery handed in is settled exactly once: acked after its commit, or given
+ * back at shutdown.
  */
-import type { RowBuffer } from "../encoder/row_buffer.ts";
 import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
 import { backoffDelayMs } from "../retry.ts";
-import { Batch, type FlushReason, heldBytes } from "./batch.ts";
+import { type FlushReason, heldBytes } from "./batch.ts";
 import { type Delivery, extendAll } from "./delivery.ts";
-import {
-  changesTable,
-  parseProcessorSettings,
-  type ProcessorSettings,
-} from "./processor_settings.ts";
+import { Parking } from "./parking.ts";
+import { parseProcessorSettings, type ProcessorSettings } from "./processor_settings.ts";
+import { type Segment, Segments } from "./segments.ts";
+import { refusedStatuses } from "./status.ts";
 import { reportStatuses } from "./status_reporter.ts";
+import type { StoreTurn } from "./store_gate.ts";
 import { type FlushReport, TableWriter } from "./table_writer.ts";
 import type { WriterContext } from "./writer_context.ts";
 
-/** Wait between tries at a table that is locked or refuses. */
-const TABLE_BACKOFF = { initialMs: 100, maxMs: 30_000 };
+/** Wait between tries at a table: a lock goes as suddenly as it came, a refusal takes somebody. */
+const TABLE_BACKOFF = {
+  locked: { initialMs: 100, maxMs: 1_000 },
+  refused: { initialMs: 100, maxMs: 10_000 },
+} as const;
 
-/** Share of all held bytes that a table which cannot be written may keep (design §7). */
+/** Share of bytes and pending messages that a table which cannot be written may hold (design §7). */
 const UNAVAILABLE_SHARE = 0.25;
-
-/** How long a delivery beyond that share stays with the server before it comes again. */
-const GIVE_BACK_DELAY_MS = 30_000;
-
-/** Deliveries of one table, under the settings they were received with. */
-interface Segment {
-  readonly batch: Batch;
-  readonly settings: ProcessorSettings;
-  readonly table: TableWriter;
-}
 
 /** One processor's writer. */
 export class BatchWriter {
   readonly processorId: string;
   readonly #context: WriterContext;
-  /** Segments sealed by a change of settings, then the open one. */
-  #segments: Segment[];
+  readonly #segments: Segments;
+  readonly #parking: Parking;
   #notes: readonly string[] = [];
-  #propertiesText = "";
+  #propertiesText: string;
   #settingsAtMs: number;
   #usedAtMs: number;
   #forced: FlushReason | null = null;
+  #isStopping = false;
   #loop: Promise<void> | null = null;
-  #flushing: readonly Delivery[] = [];
+  #parkingWork: Promise<void> | null = null;
+  /** Taken out of the batch and not yet durable. */
+  readonly #underWay = new Set<readonly Delivery[]>();
   /** Why the table cannot be written at the moment; null while it can. */
   #circuit: TableUnavailableError | null = null;
   #attempts = 0;
@@ -53,10 +49,13 @@ export class BatchWriter {
   constructor(processorId: string, properties: unknown, context: WriterContext) {
     this.processorId = processorId;
     this.#context = context;
-    const { settings, faults } = parseProcessorSettings(properties);
+    const { settings, faults } = parseProcessorSettings(properties, {
+      defaults: context.processorDefaults,
+    });
     this.#propertiesText = JSON.stringify(properties);
     this.#notes = faults;
-    this.#segments = [this.#segment(settings)];
+    this.#segments = new Segments(settings, (one) => this.#tableWriter(one));
+    this.#parking = new Parking(processorId, context);
     this.#settingsAtMs = context.clock.monotonic();
     this.#usedAtMs = this.#settingsAtMs;
     this.#logFaults();
@@ -68,7 +67,8 @@ export class BatchWriter {
   }
 
   get isBusy(): boolean {
-    return this.#loop !== null || this.#segments.some(({ batch }) => !batch.isEmpty);
+    return this.#loop !== null || this.#parkingWork !== null || this.#parking.isOccupied ||
+      !this.#segments.isEmpty;
   }
 
   /** Monotonic time of the last delivery, settings or flush. */
@@ -78,26 +78,19 @@ export class BatchWriter {
 
   /** Monotonic time of receipt of the oldest delivery that waits; Infinity when none does. */
   get oldestMs(): number {
-    return this.#segments[0]?.batch.oldestMs ?? Infinity;
+    return this.#segments.oldestMs;
   }
 
   get waitingMessages(): number {
-    return this.#segments.reduce((sum, { batch }) => sum + batch.messages, 0);
-  }
-
-  get waitingBytes(): number {
-    return this.#segments.reduce((sum, { batch }) => sum + batch.bytes, 0);
+    return this.#segments.messages;
   }
 
   /** Takes a delivery over; it counts as held until it is settled or its rows are durable. */
   add(delivery: Delivery): void {
     this.#usedAtMs = delivery.heldSinceMs;
-    if (this.#circuit !== null && this.#isBeyondShare()) {
-      this.#giveBack([delivery], GIVE_BACK_DELAY_MS);
-      return;
-    }
-    this.#open.batch.add(delivery);
-    this.poke(delivery.heldSinceMs);
+    this.#segments.open.batch.add(delivery);
+    if (this.#circuit !== null && this.#isBeyondShare()) this.#park(this.#circuit);
+    else this.poke(delivery.heldSinceMs);
   }
 
   /** Applies what the catalog says now; what waits is still written under the old table's name. */
@@ -106,8 +99,10 @@ export class BatchWriter {
     const text = JSON.stringify(properties);
     if (text === this.#propertiesText) return;
     this.#propertiesText = text;
-    const before = this.#open.settings;
-    const { settings, faults } = parseProcessorSettings(properties, before);
+    const { settings, faults } = parseProcessorSettings(properties, {
+      defaults: this.#context.processorDefaults,
+      lastGood: this.#segments.open.settings,
+    });
     this.#notes = faults;
     this.#logFaults();
     this.#context.log.info("Settings of a processor changed", {
@@ -115,19 +110,19 @@ export class BatchWriter {
       batch_rows: settings.batchRows,
       batch_window_ms: settings.batchWindowMs,
     });
-    const open = this.#open;
-    if (changesTable(before, settings)) {
-      if (open.batch.isEmpty) this.#segments.pop();
-      this.#segments.push(this.#segment(settings));
-    } else {
-      this.#segments[this.#segments.length - 1] = { ...open, settings };
-    }
+    this.#segments.configure(settings);
     this.poke(this.#settingsAtMs);
+  }
+
+  /** There are parked rows of an earlier run: writes them. */
+  resumeParked(): void {
+    this.#parking.occupy();
+    this.poke(this.#context.clock.monotonic());
   }
 
   /** Flushes if something is due at `nowMs` (monotonic) and no flush is under way. */
   poke(nowMs: number): void {
-    if (this.#loop !== null || this.#due(nowMs) === null) return;
+    if (this.#loop !== null || this.#dueReason(nowMs) === null) return;
     this.#loop = this.#run().catch(this.#context.onBug).finally(() => {
       this.#loop = null;
       this.#usedAtMs = this.#context.clock.monotonic();
@@ -135,108 +130,146 @@ export class BatchWriter {
     });
   }
 
-  /** Makes whatever waits due now. */
+  /** Makes whatever waits due now. At a stop, rows whose table cannot be written are parked. */
   force(reason: "pressure" | "stop"): void {
-    if (this.#segments.every(({ batch }) => batch.isEmpty)) return;
+    this.#isStopping ||= reason === "stop";
+    if (this.#segments.isEmpty) return;
     this.#forced = reason;
-    this.poke(this.#context.clock.monotonic());
+    if (this.#isStopping && this.#circuit !== null) this.#park(this.#circuit);
+    else this.poke(this.#context.clock.monotonic());
   }
 
   /** Restarts `ack_wait` of everything received before `beforeMs` (monotonic). */
   extend(beforeMs: number): void {
-    let extended = extendAll(this.#flushing, beforeMs);
-    for (const { batch } of this.#segments) extended += extendAll(batch, beforeMs);
+    let extended = this.#segments.extend(beforeMs);
+    for (const deliveries of this.#underWay) extended += extendAll(deliveries, beforeMs);
     this.#context.counters.extensions += extended;
   }
 
   /** Gives everything that waits back to the server; for shutdown, when the grace is over. */
   abandon(): void {
-    for (const { batch } of this.#segments) {
-      while (!batch.isEmpty) this.#giveBack(batch.take(this.#context.flushCap), 0);
+    for (;;) {
+      const deliveries = this.#segments.takeAny(this.#context.flushCap);
+      if (deliveries.length === 0) return;
+      for (const delivery of deliveries) {
+        this.#context.flow.release(heldBytes(delivery));
+        delivery.message.nak(0);
+      }
+      this.#context.counters.naks += deliveries.length;
     }
   }
 
   /** Resolves when no flush is under way. */
   async idle(): Promise<void> {
-    while (this.#loop !== null) await this.#loop;
+    while (this.#loop !== null || this.#parkingWork !== null) {
+      await Promise.all([this.#loop, this.#parkingWork]);
+    }
   }
 
-  get #open(): Segment {
-    const open = this.#segments.at(-1);
-    if (open === undefined) throw new RangeError("Cannot write without an open batch");
-    return open;
+  #tableWriter(settings: ProcessorSettings): TableWriter {
+    const { store, counters, clock, log, onBug } = this.#context;
+    const { processorId } = this;
+    return new TableWriter({ processorId, settings, store, counters, clock, log, onBug });
   }
 
-  #segment(settings: ProcessorSettings): Segment {
-    const { store, counters } = this.#context;
-    const table = new TableWriter({ processorId: this.processorId, settings, store, counters });
-    return { batch: new Batch(), settings, table };
-  }
-
-  #due(nowMs: number): { segment: Segment; reason: FlushReason } | null {
-    const segment = this.#segments[0];
-    if (segment === undefined || segment.batch.isEmpty) return null;
-    const sealed = this.#segments.length > 1;
-    const reason = sealed
-      ? "settings"
-      : segment.batch.dueReason(nowMs, segment.settings, this.#context.flushCap) ?? this.#forced;
-    return reason === null ? null : { segment, reason };
+  #dueReason(nowMs: number): FlushReason | null {
+    const { flushCap } = this.#context;
+    if (this.#parking.isOccupied && !(this.#isStopping && this.#segments.isEmpty)) return "parked";
+    if (this.#segments.first.batch.isEmpty) return null;
+    return this.#segments.dueReason(nowMs, flushCap) ?? this.#forced;
   }
 
   /** Flushes as long as something is due. */
   async #run(): Promise<void> {
     const { clock, stopped } = this.#context;
     for (;;) {
-      const due = this.#due(clock.monotonic());
-      if (due === null || stopped.aborted) return;
-      const waitMs = await this.#flush(due.segment, due.reason);
-      if (due.segment.batch.isEmpty) this.#forced = null;
-      if (this.#segments.length > 1 && due.segment.batch.isEmpty) this.#segments.shift();
+      await this.#parkingWork;
+      const reason = this.#dueReason(clock.monotonic());
+      if (reason === null || stopped.aborted) return;
+      const segment = this.#segments.first;
+      const waitMs = reason === "parked"
+        ? await this.#writeParked(segment)
+        : await this.#flush(segment, reason);
+      if (segment.batch.isEmpty) this.#forced = null;
+      this.#segments.advance();
       if (waitMs > 0) await clock.delay(waitMs, stopped).catch(() => undefined);
     }
   }
 
   /** One flush, or one failed try; returns how long to wait before the next. */
   async #flush(segment: Segment, reason: FlushReason): Promise<number> {
-    const { gate, clock, counters, flushCap, stopped } = this.#context;
+    const { clock, counters, flushCap } = this.#context;
     using turn = await this.#takeTurn();
     if (turn === null) return 0;
     const deliveries = segment.batch.take(flushCap);
-    this.#flushing = deliveries;
+    this.#underWay.add(deliveries);
     const startedMs = clock.monotonic();
     try {
-      const report = await this.#context.withBuffer((buffer: RowBuffer) =>
+      const report = await this.#context.withBuffer((buffer) =>
         segment.table.flush(deliveries, buffer, this.#notes)
       );
-      turn.succeeded();
-      this.#attempts = 0;
-      this.#circuit = null;
+      this.#succeeded(turn);
       counters.countFlush(reason);
       this.#committed(segment, deliveries, report, { reason, startedMs });
       return 0;
     } catch (error) {
       segment.batch.restore(deliveries);
-      if (error instanceof StoreUnavailableError) {
-        turn.failed(error);
-        counters.storeRetries++;
-        if (gate.isOutage || stopped.aborted) return 0;
-        return backoffDelayMs(++this.#attempts);
-      }
-      turn.succeeded();
-      if (error instanceof TableUnavailableError) return this.#tableFailed(segment, error);
-      throw error;
+      return this.#failed(error, turn, segment);
     } finally {
-      this.#flushing = [];
+      this.#underWay.delete(deliveries);
     }
   }
 
-  async #takeTurn(): Promise<Awaited<ReturnType<WriterContext["gate"]["take"]>> | null> {
+  /** Writes parked rows that were there before what waits now; returns as {@linkcode #flush}. */
+  async #writeParked(segment: Segment): Promise<number> {
+    using turn = await this.#takeTurn();
+    if (turn === null) return 0;
+    try {
+      const report = await this.#context.withBuffer((buffer) =>
+        this.#parking.writeSome(segment.table, buffer)
+      );
+      this.#succeeded(turn);
+      if (report === null) return 0;
+      this.#context.counters.countFlush("parked");
+      this.#context.log.info("Wrote parked rows", {
+        processor_id: this.processorId,
+        table: segment.table.tableName,
+        rows: report.rowsWritten,
+      });
+      this.#context.track(reportStatuses(report.statuses, this.#context));
+      return 0;
+    } catch (error) {
+      return this.#failed(error, turn, segment);
+    }
+  }
+
+  async #takeTurn(): Promise<StoreTurn | null> {
     try {
       return await this.#context.gate.take(this.#context.stopped);
     } catch (error) {
       if (this.#context.stopped.aborted) return null;
       throw error;
     }
+  }
+
+  #succeeded(turn: StoreTurn): void {
+    turn.succeeded();
+    this.#attempts = 0;
+    this.#circuit = null;
+  }
+
+  /** Returns how long to wait before the next try; throws what only a mistake explains. */
+  #failed(error: unknown, turn: StoreTurn, segment: Segment): number {
+    const { gate, counters, stopped } = this.#context;
+    if (error instanceof StoreUnavailableError) {
+      turn.failed(error);
+      counters.storeRetries++;
+      if (gate.isOutage || stopped.aborted) return 0;
+      return backoffDelayMs(++this.#attempts);
+    }
+    turn.succeeded();
+    if (error instanceof TableUnavailableError) return this.#tableFailed(segment, error);
+    throw error;
   }
 
   /** The rows are durable: report and settle, without holding up the next flush. */
@@ -269,7 +302,6 @@ export class BatchWriter {
   #tableFailed(segment: Segment, error: TableUnavailableError): number {
     const { log, counters, reporter } = this.#context;
     counters.tableRetries++;
-    const delayMs = backoffDelayMs(++this.#attempts, TABLE_BACKOFF);
     if (this.#circuit?.kind !== error.kind) {
       log.warn("A table cannot be written; holding its rows and trying again", {
         processor_id: this.processorId,
@@ -283,19 +315,45 @@ export class BatchWriter {
       }
     }
     this.#circuit = error;
-    return delayMs;
+    if (this.#isBeyondShare() || this.#isStopping) this.#park(error);
+    return backoffDelayMs(++this.#attempts, TABLE_BACKOFF[error.kind]);
   }
 
   #isBeyondShare(): boolean {
-    return this.waitingBytes >= this.#context.heldBytesMax * UNAVAILABLE_SHARE;
+    const { heldBytesMax, ackPendingMax } = this.#context;
+    return this.#segments.bytes >= heldBytesMax * UNAVAILABLE_SHARE ||
+      this.#segments.messages >= ackPendingMax * UNAVAILABLE_SHARE;
   }
 
-  #giveBack(deliveries: readonly Delivery[], delayMs: number): void {
-    for (const delivery of deliveries) {
-      this.#context.flow.release(heldBytes(delivery));
-      delivery.message.nak(delayMs);
+  /** Parks all that waits, in the background; what fails to be parked waits on. */
+  #park(error: TableUnavailableError): void {
+    this.#parkingWork ??= this.#parkAll(error).catch(this.#context.onBug)
+      .finally(() => this.#parkingWork = null);
+  }
+
+  async #parkAll(error: TableUnavailableError): Promise<void> {
+    const { flushCap, flow, log, stopped } = this.#context;
+    for (;;) {
+      const segment = this.#segments.first;
+      const deliveries = this.#segments.takeAny(flushCap);
+      if (deliveries.length === 0 || stopped.aborted) return segment.batch.restore(deliveries);
+      this.#underWay.add(deliveries);
+      try {
+        await this.#parking.park(deliveries, error);
+        for (const delivery of deliveries) flow.release(heldBytes(delivery));
+        log.warn("Parked rows of a table that cannot be written", {
+          processor_id: this.processorId,
+          table: error.table,
+          messages: deliveries.length,
+        });
+      } catch (failure) {
+        this.#segments.first.batch.restore(deliveries);
+        if (stopped.aborted || failure instanceof StoreUnavailableError) return;
+        throw failure;
+      } finally {
+        this.#underWay.delete(deliveries);
+      }
     }
-    this.#context.counters.naks += deliveries.length;
   }
 
   #logFaults(): void {
@@ -306,19 +364,4 @@ export class BatchWriter {
       });
     }
   }
-}
-
-/** FAILED for each route whose rows wait for a table that refuses them. */
-function refusedStatuses(batch: Batch, error: TableUnavailableError): Parameters<
-  WriterContext["reporter"]["report"]
->[0] {
-  const routes = new Set<string>();
-  for (const { routeId } of batch) if (routeId !== null) routes.add(routeId);
-  return [...routes].map((routeId) => ({
-    routeId,
-    status: "FAILED",
-    exception: `The table '${error.table}' cannot be written: ${error.message}`,
-    data: null,
-    messageId: null,
-  }));
 }

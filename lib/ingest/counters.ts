@@ -19,8 +19,17 @@ export class Counters {
   /** Rows and messages kept as rejects. */
   rejectedRows = 0;
   rejectedMessages = 0;
-  /** Tables created and columns added. */
+  /** Messages parked while their table could not be written, and those written since. */
+  parkedMessages = 0;
+  unparkedMessages = 0;
+  /** Changes of tables: created, columns added or widened. */
   tableChanges = 0;
+  /** Columns that accept more now. */
+  widenedColumns = 0;
+  /** Columns, widenings and `_overflow` that a table cannot have. */
+  refusedChanges = 0;
+  /** Values that no column takes, kept in `_overflow`. */
+  overflowValues = 0;
   /** Flushes encoded again because the table had changed meanwhile. */
   stalePlans = 0;
   /** Tries that failed for a passing reason. */
@@ -51,7 +60,12 @@ export class Counters {
       ledger_drops: this.ledgerDrops,
       rejected_rows: this.rejectedRows,
       rejected_messages: this.rejectedMessages,
+      parked_messages: this.parkedMessages,
+      unparked_messages: this.unparkedMessages,
       table_changes: this.tableChanges,
+      widened_columns: this.widenedColumns,
+      refused_changes: this.refusedChanges,
+      overflow_values: this.overflowValues,
       stale_plans: this.stalePlans,
       store_retries: this.storeRetries,
       table_retries: this.tableRetries,

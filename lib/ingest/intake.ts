@@ -5,6 +5,8 @@
  */
 import { StoreUnavailableError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import { backoffDelayMs } from "../retry.ts";
 import { heldBytes } from "./batch.ts";
 import type { Counters } from "./counters.ts";
 import { type Delivery, extendAll, type IncomingMessage } from "./delivery.ts";
@@ -24,12 +26,16 @@ const UNKNOWN_DELAY_MS = 1_000;
 /** Look-ups of an unknown route under core NATS, which cannot deliver a message again. */
 const UNKNOWN_LOOKUPS_MAX = 3;
 
+/** A failing catalog is mentioned again after this long, in milliseconds. */
+const REMINDER_MS = 60_000;
+
 /** How long a push source's message stays with the server when memory is full. */
 const FULL_DELAY_MS = 1_000;
 
 /** What the intake needs. */
 export interface IntakeOptions {
   readonly clock: Clock;
+  readonly log: Log;
   readonly counters: Counters;
   readonly flow: FlowControl;
   readonly directory: ProcessorDirectory;
@@ -54,6 +60,7 @@ export class Intake {
   readonly #waiting = new Map<string, Waiting[]>();
   /** Messages of core NATS whose route is unknown, being looked up again. */
   readonly #askingAgain = new Set<Promise<void>>();
+  #remindAtMs = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -135,8 +142,8 @@ export class Intake {
 
   /** Asks until the catalog answers, then lets go everything that waited for this key. */
   async #lookUp(name: string, key: ProcessorKey): Promise<void> {
-    const { directory, stopped, counters } = this.#options;
-    for (;;) {
+    const { directory, stopped, counters, clock } = this.#options;
+    for (let attempt = 1;; attempt++) {
       try {
         const record = await directory.lookUp(key);
         const waiting = this.#waiting.get(name) ?? [];
@@ -147,8 +154,20 @@ export class Intake {
         if (stopped.aborted) return;
         if (!(error instanceof StoreUnavailableError)) throw error;
         counters.storeRetries++;
+        this.#logFailure(error);
+        await clock.delay(backoffDelayMs(attempt), stopped).catch(() => undefined);
       }
     }
+  }
+
+  #logFailure(error: StoreUnavailableError): void {
+    const { clock, log } = this.#options;
+    if (clock.monotonic() < this.#remindAtMs) return;
+    this.#remindAtMs = clock.monotonic() + REMINDER_MS;
+    log.warn("Cannot look processors up; holding their messages and trying again", {
+      reason: error.message,
+      keys: this.#waiting.size,
+    });
   }
 
   #settleKey(delivery: Delivery, key: ProcessorKey, record: ProcessorRecord | null): void {

@@ -113,6 +113,8 @@ export interface RejectShelf {
   /** The oldest first, with payloads. */
   read(filter: RejectFilter, page: RejectPage): Promise<readonly KeptReject[]>;
   count(filter: RejectFilter): Promise<RejectCount>;
+  /** Ids of the processors that have parked rows. */
+  parkedProcessors(): Promise<readonly string[]>;
   /**
    * Deletes the oldest of the choice, one chunk in one transaction; answers with how many, 0 when
    * none is left. Rejects that a replay holds are left to it.

@@ -4,6 +4,7 @@
  * order: what is held is written, or given back when the grace is over.
  */
 import type { Clock } from "../clock.ts";
+import { StoreUnavailableError } from "../errors.ts";
 import { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Log } from "../log.ts";
 import type { FlushCap } from "./batch.ts";
@@ -17,15 +18,20 @@ import type {
   StatusPublisher,
   TableStore,
 } from "./ports.ts";
+import type { RejectShelf } from "./kept_reject.ts";
 import { ProcessorDirectory } from "./processor_directory.ts";
+import { DEFAULT_PROCESSOR_SETTINGS, type SchemaDefaults } from "./processor_settings.ts";
 import { RejectWriter } from "./reject_writer.ts";
 import { StatusReporter } from "./status_reporter.ts";
-import { StoreGate } from "./store_gate.ts";
+import { StoreGate, withTurn } from "./store_gate.ts";
 import { WriterCache } from "./writer_cache.ts";
 import type { WriterContext } from "./writer_context.ts";
 
 /** How often the log says what happened, in milliseconds. */
 const SUMMARY_MS = 60_000;
+
+/** Wait before parked rows are looked for again when the database was away, in milliseconds. */
+const RESUME_RETRY_MS = 5_000;
 
 /** How often a drain looks whether everything has gone, in milliseconds. */
 const DRAIN_POLL_MS = 20;
@@ -46,11 +52,14 @@ export interface PipelineBounds {
 /** What the core is wired to. */
 export interface PipelineOptions {
   readonly store: TableStore;
+  readonly rejects: RejectShelf;
   readonly catalog: ProcessorCatalog;
   readonly source: Source;
   /** Null when there is no monitor route: nobody is told. */
   readonly publisher: StatusPublisher | null;
   readonly bounds: PipelineBounds;
+  /** Choices where a processor's properties make none; the program's own unless given. */
+  readonly schemaDefaults?: SchemaDefaults;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -64,6 +73,8 @@ export class Pipeline {
   readonly #stopped = new AbortController();
   readonly #background = new Set<Promise<void>>();
   readonly #buffers: RowBuffer[] = [];
+  readonly #context: WriterContext;
+  readonly #directory: ProcessorDirectory;
   readonly #flow: FlowControl;
   readonly #reporter: StatusReporter;
   readonly #rejects: RejectWriter;
@@ -85,9 +96,11 @@ export class Pipeline {
       ackPendingMax: source.limits?.maxAckPending ?? Infinity,
     }, source);
     this.#reporter = new StatusReporter({ publisher, clock, log, counters });
-    const context = this.#context();
+    const context = this.#makeContext();
+    this.#context = context;
     this.#rejects = new RejectWriter(context);
-    const directory = this.#directory(context.gate);
+    const directory = this.#makeDirectory();
+    this.#directory = directory;
     this.#writers = new WriterCache({
       context,
       idleMs: bounds.idleWriterMs,
@@ -102,6 +115,7 @@ export class Pipeline {
     });
     this.#intake = new Intake({
       clock,
+      log,
       counters,
       flow: this.#flow,
       directory,
@@ -113,9 +127,10 @@ export class Pipeline {
     this.#summary = clock.every(SUMMARY_MS, () => this.#summarise());
   }
 
-  /** Begins to take messages. */
+  /** Begins to take messages, and to write rows that an earlier run parked. */
   start(): void {
     this.#options.source.start(this.#intake.accept);
+    this.#context.track(this.#resumeParked());
   }
 
   /**
@@ -145,10 +160,11 @@ export class Pipeline {
     return written;
   }
 
-  #context(): WriterContext {
-    const { store, bounds, clock, log } = this.#options;
+  #makeContext(): WriterContext {
+    const { store, rejects, bounds, clock, log, source, schemaDefaults } = this.#options;
     return {
       store,
+      rejects,
       gate: new StoreGate({ turnsMax: bounds.turnsMax, clock, log }),
       flow: this.#flow,
       reporter: this.#reporter,
@@ -157,6 +173,8 @@ export class Pipeline {
       log,
       flushCap: bounds.flushCap,
       heldBytesMax: bounds.heldBytesMax,
+      processorDefaults: { ...DEFAULT_PROCESSOR_SETTINGS, ...schemaDefaults },
+      ackPendingMax: source.limits?.maxAckPending ?? Infinity,
       stopped: this.#stopped.signal,
       withBuffer: (work) => this.#withBuffer(work),
       track: (work) => {
@@ -168,11 +186,11 @@ export class Pipeline {
     };
   }
 
-  #directory(gate: StoreGate): ProcessorDirectory {
+  #makeDirectory(): ProcessorDirectory {
     const { catalog, clock, bounds } = this.#options;
     return new ProcessorDirectory({
       catalog,
-      gate,
+      lookupsMax: Math.max(1, Math.floor(bounds.turnsMax / 2)),
       clock,
       counters: this.counters,
       cacheMs: bounds.catalogCacheMs,
@@ -180,6 +198,26 @@ export class Pipeline {
       onBug: (error) => this.#breakdown.reject(error),
       stopped: this.#stopped.signal,
     });
+  }
+
+  /** A processor that is gone from the catalog leaves its parked rows to the operator. */
+  async #resumeParked(): Promise<void> {
+    const { rejects, log } = this.#options;
+    const { gate } = this.#context;
+    const { signal } = this.#stopped;
+    try {
+      const processorIds = await withTurn(gate, () => rejects.parkedProcessors(), signal);
+      for (const processorId of processorIds) {
+        const record = await this.#directory.lookUp({ routeId: null, processorId });
+        if (record !== null) this.#writers.writer(record).resumeParked();
+        else log.warn("Parked rows of a processor that is not in the catalog", { processorId });
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      await this.#options.clock.delay(RESUME_RETRY_MS, signal).catch(() => undefined);
+      if (!signal.aborted) await this.#resumeParked();
+    }
   }
 
   async #withBuffer<T>(work: (buffer: RowBuffer) => Promise<T>): Promise<T> {

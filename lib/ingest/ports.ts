@@ -107,6 +107,8 @@ export interface Reject {
   readonly identity: MessageIdentity | null;
   /** Id of the reject that was replayed in vain; see {@linkcode FlushMessage.replayOf}. */
   readonly replayOf?: string | undefined;
+  /** It is a whole message that waits for its table (design §7), not for a person. */
+  readonly isParked?: boolean | undefined;
   /** Position of the record in its message, from 0; -1 for the whole message. */
   readonly ordinal: number;
   readonly routeId: string | null;

@@ -7,13 +7,16 @@ import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { Counters } from "./counters.ts";
 import type { ProcessorCatalog, ProcessorRecord } from "./ports.ts";
-import { type StoreGate, withTurn } from "./store_gate.ts";
+import { LookupLane } from "./lookup_lane.ts";
 
 /** Answers kept at most; beyond it the oldest goes. */
 const ENTRIES_MAX = 50_000;
 
 /** A miss is good for this long, in milliseconds: the row may be created a moment later. */
 const MISS_MS = 2_000;
+
+/** Wait before an answer is fetched anew that could not be fetched, in milliseconds. */
+const REFRESH_RETRY_MS = 5_000;
 
 /** How a message names its processor. */
 export interface ProcessorKey {
@@ -29,7 +32,8 @@ interface Entry {
 /** What the directory needs. */
 export interface DirectoryOptions {
   readonly catalog: ProcessorCatalog;
-  readonly gate: StoreGate;
+  /** Look-ups at once: they must leave connections to the flushes. */
+  readonly lookupsMax: number;
   readonly clock: Clock;
   readonly counters: Counters;
   /** How long an answer is good, in milliseconds. */
@@ -46,10 +50,14 @@ export interface DirectoryOptions {
 export class ProcessorDirectory {
   readonly #options: DirectoryOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Keys whose refresh failed, and when to try again (monotonic). */
+  readonly #refreshAfterMs = new Map<string, number>();
   readonly #underWay = new Map<string, Promise<ProcessorRecord | null>>();
+  readonly #lane: LookupLane;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    this.#lane = new LookupLane(options.lookupsMax);
   }
 
   /**
@@ -86,19 +94,25 @@ export class ProcessorDirectory {
   }
 
   #refresh(key: ProcessorKey): void {
-    if (this.#options.gate.isOutage || this.#underWay.has(keyName(key))) return;
-    this.lookUp(key).catch((error) => {
+    const name = keyName(key);
+    const nowMs = this.#options.clock.monotonic();
+    if (this.#underWay.has(name) || nowMs < (this.#refreshAfterMs.get(name) ?? 0)) return;
+    this.lookUp(key).then(() => this.#refreshAfterMs.delete(name), (error) => {
+      if (this.#refreshAfterMs.size >= ENTRIES_MAX) this.#refreshAfterMs.clear();
+      this.#refreshAfterMs.set(name, this.#options.clock.monotonic() + REFRESH_RETRY_MS);
       if (error instanceof StoreUnavailableError || this.#options.stopped.aborted) return;
       this.#options.onBug(error);
     });
   }
 
   async #ask(name: string, key: ProcessorKey): Promise<ProcessorRecord | null> {
-    const { catalog, gate, clock, counters, onRecord, stopped } = this.#options;
-    const record = await withTurn(gate, () => {
+    const { catalog, clock, counters, onRecord, stopped } = this.#options;
+    const record = await this.#lane.run(() => {
+      stopped.throwIfAborted();
       counters.lookups++;
       return catalog.findProcessor(key.routeId, key.processorId);
-    }, stopped);
+    });
+    this.#refreshAfterMs.delete(name);
     this.#entries.delete(name);
     if (this.#entries.size >= ENTRIES_MAX) {
       const oldest = this.#entries.keys().next();

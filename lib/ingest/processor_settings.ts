@@ -1,7 +1,7 @@
 /**
  * What a processor's `properties` ask for (contract §5), as settings the core can rely on. Pure: a
- * malformed property becomes a fault in words, and the last good value, or else the default, stays
- * in force. Properties that belong to others are ignored.
+ * malformed property becomes a fault in words, and the last good value, or else the default, stays in
+ * force. Properties that belong to others are ignored.
  */
 
 /** Settings of one processor's table and batches. */
@@ -16,7 +16,31 @@ export interface ProcessorSettings {
   readonly includeTimestamp: boolean;
   /** Keys whose columns are indexed. */
   readonly indexKeys: readonly string[];
+  /** `text`: every new column is text, as the Go service made them. */
+  readonly schemaMode: "infer" | "text";
+  /** What becomes of a value that its column does not hold. */
+  readonly onTypeConflict: "widen" | "overflow" | "reject";
+  /** What becomes of text that PostgreSQL cannot hold. */
+  readonly onInvalidText: "replace" | "reject";
+  /** `text`: date-times make text columns, so that they come back as they were written. */
+  readonly timestamps: "infer" | "text";
 }
+
+/** Choices that the service has defaults of its own for. */
+export type SchemaDefaults = Pick<
+  ProcessorSettings,
+  "schemaMode" | "onTypeConflict" | "onInvalidText" | "timestamps"
+>;
+
+/** Spellings of each of the choices; the first is the default where the service has none. */
+export const SCHEMA_CHOICES = {
+  schemaMode: ["infer", "text"],
+  onTypeConflict: ["widen", "overflow", "reject"],
+  onInvalidText: ["replace", "reject"],
+  timestamps: ["infer", "text"],
+} as const satisfies {
+  readonly [Name in keyof SchemaDefaults]: readonly SchemaDefaults[Name][];
+};
 
 /** What applies where a property is absent or `properties` is null (contract §5). */
 export const DEFAULT_PROCESSOR_SETTINGS: ProcessorSettings = {
@@ -25,6 +49,10 @@ export const DEFAULT_PROCESSOR_SETTINGS: ProcessorSettings = {
   batchWindowMs: 30_000,
   includeTimestamp: true,
   indexKeys: [],
+  schemaMode: SCHEMA_CHOICES.schemaMode[0],
+  onTypeConflict: SCHEMA_CHOICES.onTypeConflict[0],
+  onInvalidText: SCHEMA_CHOICES.onInvalidText[0],
+  timestamps: SCHEMA_CHOICES.timestamps[0],
 };
 
 /** The longest window, in seconds: a day. */
@@ -42,17 +70,22 @@ export interface ParsedProcessorSettings {
 /** The outcome of reading one property: a value, or the sentence that says what is wrong. */
 type Property<T> = { readonly value: T } | { readonly fault: string };
 
-/**
- * Reads settings from `properties` as jsonb gave them. `lastGood` stands in for each property that
- * is malformed.
- */
+/** What stands in where a property says nothing usable. */
+export interface SettingsFallbacks {
+  /** For properties that are absent; contract §5 unless given. */
+  readonly defaults?: ProcessorSettings;
+  /** For each property that is malformed; the defaults unless given. */
+  readonly lastGood?: ProcessorSettings;
+}
+
+/** Reads settings from `properties` as jsonb gave them. */
 export function parseProcessorSettings(
   properties: unknown,
-  lastGood: ProcessorSettings = DEFAULT_PROCESSOR_SETTINGS,
+  fallbacks: SettingsFallbacks = {},
 ): ParsedProcessorSettings {
-  if (properties === null || properties === undefined) {
-    return { settings: DEFAULT_PROCESSOR_SETTINGS, faults: [] };
-  }
+  const { defaults = DEFAULT_PROCESSOR_SETTINGS } = fallbacks;
+  const { lastGood = defaults } = fallbacks;
+  if (properties === null || properties === undefined) return { settings: defaults, faults: [] };
   if (typeof properties !== "object" || Array.isArray(properties)) {
     return {
       settings: lastGood,
@@ -60,28 +93,35 @@ export function parseProcessorSettings(
     };
   }
   const faults: string[] = [];
-  const read = <T>(name: string, parse: (value: unknown) => Property<T>, absent: T, last: T): T => {
+  const read = <Key extends keyof ProcessorSettings>(
+    name: string,
+    key: Key,
+    parse: (value: unknown) => Property<ProcessorSettings[Key]>,
+  ): ProcessorSettings[Key] => {
     const value = Object.hasOwn(properties, name)
       ? (properties as Record<string, unknown>)[name]
       : undefined;
-    if (value === undefined) return absent;
+    // JSON null means the default, except as a table's name.
+    if (value === undefined || (value === null && key !== "tableName")) return defaults[key];
     const property = parse(value);
     if ("value" in property) return property.value;
     faults.push(`property '${name}' ${property.fault}: current value is ${shown(value)}`);
-    return last;
+    return lastGood[key];
   };
-  const absent = DEFAULT_PROCESSOR_SETTINGS;
   const settings: ProcessorSettings = {
-    tableName: read<string | null>("tableName", tableName, absent.tableName, lastGood.tableName),
-    batchRows: read("batchSize", batchSize, absent.batchRows, lastGood.batchRows),
-    batchWindowMs: read("batchWindowTTL", window, absent.batchWindowMs, lastGood.batchWindowMs),
-    includeTimestamp: read(
-      "includeTimestamp",
-      flag(absent.includeTimestamp),
-      absent.includeTimestamp,
-      lastGood.includeTimestamp,
+    tableName: read("tableName", "tableName", tableName),
+    batchRows: read("batchSize", "batchRows", batchSize),
+    batchWindowMs: read("batchWindowTTL", "batchWindowMs", window),
+    includeTimestamp: read("includeTimestamp", "includeTimestamp", flag),
+    indexKeys: read("indexColumns", "indexKeys", keys),
+    schemaMode: read("schemaMode", "schemaMode", choice(SCHEMA_CHOICES.schemaMode)),
+    onTypeConflict: read(
+      "onTypeConflict",
+      "onTypeConflict",
+      choice(SCHEMA_CHOICES.onTypeConflict),
     ),
-    indexKeys: read("indexColumns", keys, absent.indexKeys, lastGood.indexKeys),
+    onInvalidText: read("onInvalidText", "onInvalidText", choice(SCHEMA_CHOICES.onInvalidText)),
+    timestamps: read("timestamps", "timestamps", choice(SCHEMA_CHOICES.timestamps)),
   };
   return { settings, faults };
 }
@@ -93,9 +133,18 @@ export function isInstant(settings: ProcessorSettings): boolean {
 
 /** True when rows received under one setting may not be written under the other. */
 export function changesTable(before: ProcessorSettings, after: ProcessorSettings): boolean {
-  return before.tableName !== after.tableName ||
-    before.includeTimestamp !== after.includeTimestamp;
+  return TABLE_SETTINGS.some((key) => before[key] !== after[key]) ||
+    before.indexKeys.join("\n") !== after.indexKeys.join("\n");
 }
+
+const TABLE_SETTINGS = [
+  "tableName",
+  "includeTimestamp",
+  "schemaMode",
+  "onTypeConflict",
+  "onInvalidText",
+  "timestamps",
+] as const satisfies readonly (keyof ProcessorSettings)[];
 
 function tableName(value: unknown): Property<string> {
   // JSON null means the bare id, as in the Go service (contract §5).
@@ -106,7 +155,6 @@ function tableName(value: unknown): Property<string> {
 }
 
 function batchSize(value: unknown): Property<number> {
-  if (value === null) return { value: DEFAULT_PROCESSOR_SETTINGS.batchRows };
   if (typeof value === "number" && Number.isInteger(value) && value >= 0) {
     if (value <= BATCH_ROWS_MAX) return { value };
   }
@@ -114,22 +162,28 @@ function batchSize(value: unknown): Property<number> {
 }
 
 function window(value: unknown): Property<number> {
-  if (value === null) return { value: DEFAULT_PROCESSOR_SETTINGS.batchWindowMs };
   if (typeof value === "number" && value >= 0 && value <= WINDOW_SECONDS_MAX) {
     return { value: value * 1_000 };
   }
   return { fault: `must be a number of seconds from 0 to ${WINDOW_SECONDS_MAX}` };
 }
 
-function flag(absent: boolean): (value: unknown) => Property<boolean> {
+function flag(value: unknown): Property<boolean> {
+  return typeof value === "boolean" ? { value } : { fault: "must be true or false" };
+}
+
+function choice<Choice extends string>(
+  choices: readonly Choice[],
+): (value: unknown) => Property<Choice> {
   return (value) => {
-    if (value === null) return { value: absent };
-    return typeof value === "boolean" ? { value } : { fault: "must be true or false" };
+    const found = choices.find((each) => each === value);
+    return found === undefined
+      ? { fault: `must be ${choices.map((each) => `'${each}'`).join(" or ")}` }
+      : { value: found };
   };
 }
 
 function keys(value: unknown): Property<readonly string[]> {
-  if (value === null) return { value: [] };
   if (Array.isArray(value) && value.every((key) => typeof key === "string")) {
     return { value: [...new Set(value)] };
   }

@@ -8,10 +8,11 @@ import { JsonScanner } from "../encoder/json_scanner.ts";
 import { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Clock } from "../clock.ts";
 import { TableUnavailableError } from "../errors.ts";
+import type { Log } from "../log.ts";
 import { Counters } from "./counters.ts";
-import type { Delivery, IncomingMessage } from "./delivery.ts";
-import { readEnvelope } from "./envelope.ts";
+import type { Delivery } from "./delivery.ts";
 import { unknownReason } from "./intake.ts";
+import { keptDelivery, type KeptParts, messageParts } from "./kept_delivery.ts";
 import type { KeptReject, RejectFilter, RejectShelf } from "./kept_reject.ts";
 import type {
   Flush,
@@ -20,7 +21,11 @@ import type {
   ProcessorRecord,
   TableStore,
 } from "./ports.ts";
-import { parseProcessorSettings } from "./processor_settings.ts";
+import {
+  DEFAULT_PROCESSOR_SETTINGS,
+  parseProcessorSettings,
+  type SchemaDefaults,
+} from "./processor_settings.ts";
 import { TableWriter } from "./table_writer.ts";
 
 /**
@@ -41,10 +46,13 @@ export interface ReplayOptions {
   readonly store: TableStore;
   readonly rejects: RejectShelf;
   readonly clock: Clock;
+  readonly log: Log;
+  /** Choices where a processor's properties make none; the program's own unless given. */
+  readonly schemaDefaults?: SchemaDefaults;
   /** Ends the replay between two flushes. */
   readonly stop: AbortSignal;
-  /** Told of a table that cannot be written at all; its rejects stay as they are. */
-  readonly onTableUnavailable: (error: TableUnavailableError) => void;
+  /** Told why rejects stay as they are: a table that cannot be written, malformed properties. */
+  readonly onLeft: (sentence: string) => void;
 }
 
 /** What a replay did. */
@@ -135,7 +143,7 @@ class ReplayRun {
       const key = { routeId: lookUpRoute, processorId: parts.processorId };
       return await this.#stay(reject, unknownReason(key));
     }
-    return { record, delivery: deliveryOf(reject, parts, this.#options.clock) };
+    return { record, delivery: keptDelivery(reject, parts, this.#options.clock) };
   }
 
   async #stay(reject: KeptReject, reason: string): Promise<null> {
@@ -148,21 +156,37 @@ class ReplayRun {
     const [first] = group;
     if (first === undefined) return;
     const { processorId, properties } = first.record;
-    const recorder = new OutcomeRecorder(this.#options.store);
+    const { store, clock, log, schemaDefaults } = this.#options;
+    const { settings, faults: [fault] } = parseProcessorSettings(properties, {
+      defaults: { ...DEFAULT_PROCESSOR_SETTINGS, ...schemaDefaults },
+    });
+    // The service has last good settings; here a default might name another table.
+    if (fault !== undefined) {
+      return this.#leave(group, `Cannot replay into the table of ${processorId} as its ${fault}`);
+    }
+    const recorder = new OutcomeRecorder(store);
     const writer = new TableWriter({
       processorId,
-      settings: parseProcessorSettings(properties).settings,
+      // The service makes indexes, not the command that replays.
+      settings: { ...settings, indexKeys: [] },
       store: recorder.store,
       counters: new Counters(),
+      clock,
+      log,
+      onBug: (error) => Promise.reject(error),
     });
     try {
       await writer.flush(group.map(({ delivery }) => delivery), this.#buffer, []);
     } catch (error) {
       if (!(error instanceof TableUnavailableError)) throw error;
-      this.tally.stayed += group.length;
-      return this.#options.onTableUnavailable(error);
+      return this.#leave(group, error.message);
     }
     this.#count(group, recorder.committed);
+  }
+
+  #leave(group: readonly Replayable[], sentence: string): void {
+    this.tally.stayed += group.length;
+    this.#options.onLeft(sentence);
   }
 
   #count(group: readonly Replayable[], outcome: Committed | null): void {
@@ -197,17 +221,7 @@ class OutcomeRecorder {
   }
 }
 
-/** Where the records are and whom they are for, or why there are none. */
-type Parts =
-  | (Pick<Delivery, "recordsStart" | "recordsEnd" | "isList" | "recordCount" | "routeId"> & {
-    readonly processorId: string | null;
-  })
-  | { readonly fault: string };
-
-function messageParts({ payload }: KeptReject): Parts {
-  const envelope = readEnvelope(payload);
-  return envelope.kind === "bad" ? { fault: envelope.reason } : envelope;
-}
+type Parts = KeptParts | { readonly fault: string };
 
 const scanner = new JsonScanner();
 
@@ -230,39 +244,4 @@ function recordParts(
   } finally {
     scanner.close();
   }
-}
-
-function deliveryOf(
-  reject: KeptReject,
-  parts: Exclude<Parts, { readonly fault: string }>,
-  clock: Clock,
-): Delivery {
-  const { recordsStart, recordsEnd, isList, recordCount, routeId } = parts;
-  return {
-    message: unsettled(reject.payload),
-    payload: reject.payload,
-    recordsStart,
-    recordsEnd,
-    isList,
-    recordCount,
-    receivedAtMs: reject.receivedAt.getTime(),
-    heldSinceMs: clock.monotonic(),
-    routeId,
-    replayOf: reject.id,
-  };
-}
-
-/** The server was told long ago. */
-function unsettled(payload: Uint8Array): IncomingMessage {
-  const nothing = (): void => undefined;
-  return {
-    payload,
-    identity: null,
-    deliveryCount: 1,
-    isLastDelivery: false,
-    ack: nothing,
-    nak: nothing,
-    term: nothing,
-    extend: nothing,
-  };
 }

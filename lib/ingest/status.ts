@@ -2,7 +2,8 @@
  * What the monitor is told after a flush (contract §6, design §4). Pure: one status per route, FAILED
  * when a row of the route was rejected in this flush, COMPLETED when none was.
  */
-import type { MessageIdentity } from "./delivery.ts";
+import type { TableUnavailableError } from "../errors.ts";
+import type { Delivery, MessageIdentity } from "./delivery.ts";
 import type { RouteStatus } from "./ports.ts";
 
 /** Reasons that a status names at most; the rest is counted. */
@@ -15,6 +16,7 @@ interface RouteTally {
   last: MessageIdentity | null;
   rows: number;
   rejects: number;
+  parked: number;
   readonly reasons: string[];
 }
 
@@ -41,6 +43,15 @@ export class StatusTally {
     }
   }
 
+  /** Counts rows that wait in `rejected` until their table can be written again. */
+  countParked(routeId: string | null, rows: number, reason: string): void {
+    const route = this.#route(routeId);
+    if (route === null) return;
+    route.parked += rows;
+    const short = shortened(reason);
+    if (!route.reasons.includes(short)) route.reasons.push(short);
+  }
+
   /** One status a route; `notes` are said with each (malformed properties, for example). */
   statuses(notes: readonly string[]): RouteStatus[] {
     return [...this.#routes].map(([routeId, route]) => routeStatus(routeId, route, notes));
@@ -50,7 +61,7 @@ export class StatusTally {
     if (routeId === null) return null;
     let route = this.#routes.get(routeId);
     if (route === undefined) {
-      route = { last: null, rows: 0, rejects: 0, reasons: [] };
+      route = { last: null, rows: 0, rejects: 0, parked: 0, reasons: [] };
       this.#routes.set(routeId, route);
     }
     return route;
@@ -58,9 +69,11 @@ export class StatusTally {
 }
 
 function routeStatus(routeId: string, route: RouteTally, notes: readonly string[]): RouteStatus {
-  const failed = route.rejects > 0;
+  const failed = route.rejects > 0 || route.parked > 0;
   const sentences = notes.map(shortened);
-  if (failed) {
+  if (route.parked > 0) {
+    sentences.unshift(`${route.parked} rows wait: ${route.reasons.join("; ")}`);
+  } else if (failed) {
     const whole = route.rejects === 1 ? "1 message" : `${route.rejects} messages`;
     const what = route.rows > 0 ? `${route.rejects} of ${route.rows} rows` : whole;
     sentences.unshift(`Rejected ${what}: ${route.reasons.join("; ")}`);
@@ -71,7 +84,7 @@ function routeStatus(routeId: string, route: RouteTally, notes: readonly string[
     exception: sentences.join(". "),
     data: failed
       ? {
-        rejected: route.rejects,
+        ...(route.parked > 0 ? { parked: route.parked } : { rejected: route.rejects }),
         rows: route.rows,
         reasons: route.reasons,
         command: `state-tables rejects list --route=${quoteWord(routeId)}`,
@@ -80,6 +93,22 @@ function routeStatus(routeId: string, route: RouteTally, notes: readonly string[
       : null,
     messageId: statusMessageId(route.last, failed ? "FAILED" : "COMPLETED"),
   };
+}
+
+/** FAILED for each route whose rows wait for a table that refuses them. */
+export function refusedStatuses(
+  deliveries: Iterable<Delivery>,
+  error: TableUnavailableError,
+): RouteStatus[] {
+  const routes = new Set<string>();
+  for (const { routeId } of deliveries) if (routeId !== null) routes.add(routeId);
+  return [...routes].map((routeId) => ({
+    routeId,
+    status: "FAILED",
+    exception: `The table '${error.table}' cannot be written: ${error.message}`,
+    data: null,
+    messageId: null,
+  }));
 }
 
 /** `Nats-Msg-Id` of a status: a repeat of the same fact has the same one (design §4). */

@@ -3,28 +3,28 @@
  * has the table changed where they need it, writes everything in one transaction, and says what to
  * tell the monitor. It neither waits nor retries a passing failure: the batch writer does.
  */
-import { type ColumnPlan, compilePlan } from "../schema/column_plan.ts";
-import type { TableDescription } from "../schema/table_description.ts";
-import { inferColumnType } from "../schema/inference.ts";
-import { encodeBatch, type EncodedBatch } from "../encoder/exact_encoder.ts";
+import { DEFAULT_MARKER, encodeBatch, type EncodedBatch } from "../encoder/exact_encoder.ts";
 import { recordText } from "../encoder/record_text.ts";
 import type { RowBuffer } from "../encoder/row_buffer.ts";
+import type { Clock } from "../clock.ts";
 import { TableUnavailableError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { TableDescription } from "../schema/table_description.ts";
 import type { Counters } from "./counters.ts";
-import { type Delivery, type MessageIdentity, messageName } from "./delivery.ts";
+import type { Delivery } from "./delivery.ts";
+import { type DistinctDeliveries, distinctInStreamOrder } from "./distinct_deliveries.ts";
 import type {
   Flush,
-  FlushMessage,
   FlushOutcome,
   Reject,
   RouteStatus,
   RowRefusal,
   TableIdentity,
   TableStore,
-  WantedColumn,
 } from "./ports.ts";
 import type { ProcessorSettings } from "./processor_settings.ts";
 import { StatusTally } from "./status.ts";
+import { TablePlan } from "./table_plan.ts";
 
 /**
  * Times that one flush is encoded again because the table changed under it. Each needs somebody
@@ -32,8 +32,8 @@ import { StatusTally } from "./status.ts";
  */
 const PLANS_MAX = 8;
 
-/** The key of the receipt time (contract §5). */
-const TIMESTAMP_KEY = "_timestamp";
+/** Indexes that could not be made are asked for again after so long, in milliseconds. */
+const INDEXES_AGAIN_MS = 3_600_000;
 
 /** What a flush did. */
 export interface FlushReport {
@@ -41,38 +41,39 @@ export interface FlushReport {
   readonly statuses: readonly RouteStatus[];
 }
 
-/** Deliveries of one flush, each message once. */
-interface DistinctDeliveries {
-  readonly deliveries: readonly Delivery[];
-  readonly identities: readonly (MessageIdentity | null)[];
+/** What a writer works with. */
+export interface TableWriterOptions {
+  readonly processorId: string;
+  readonly settings: ProcessorSettings;
+  readonly store: TableStore;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told of an error that only a mistake in the program explains. */
+  readonly onBug: (error: unknown) => void;
 }
 
 /** Writes one processor's table under one set of settings. */
 export class TableWriter {
-  readonly #processorId: string;
-  readonly #settings: ProcessorSettings;
-  readonly #store: TableStore;
-  readonly #counters: Counters;
+  readonly #options: TableWriterOptions;
   readonly #identity: TableIdentity;
-  #plan: ColumnPlan | null = null;
-  #table: TableDescription | null = null;
+  readonly #plan: TablePlan;
+  #isReplacementLogged = false;
+  /** The table whose indexes were asked for, and until when that is enough. */
+  #indexed: { readonly table: TableDescription | null; readonly untilMs: number } = {
+    table: null,
+    untilMs: -Infinity,
+  };
 
-  constructor(options: {
-    processorId: string;
-    settings: ProcessorSettings;
-    store: TableStore;
-    counters: Counters;
-  }) {
-    this.#processorId = options.processorId;
-    this.#settings = options.settings;
-    this.#store = options.store;
-    this.#counters = options.counters;
+  constructor(options: TableWriterOptions) {
+    this.#options = options;
     this.#identity = tableIdentity(options.processorId, options.settings.tableName);
+    this.#plan = new TablePlan({ ...options, identity: this.#identity });
   }
 
   /** The table as it was last seen, or the name it will have. */
   get tableName(): string {
-    return this.#table?.name ?? this.#identity.fullName;
+    return this.#plan.table?.name ?? this.#identity.fullName;
   }
 
   /**
@@ -84,24 +85,23 @@ export class TableWriter {
     buffer: RowBuffer,
     notes: readonly string[],
   ): Promise<FlushReport> {
+    const { store, settings, counters } = this.#options;
     const distinct = distinctInStreamOrder(deliveries);
     for (let plans = 0; plans < PLANS_MAX; plans++) {
-      const plan = this.#plan ??= await this.#compile();
-      const encoded = encodeBatch(plan, distinct.deliveries, buffer);
-      const wanted = this.#wantedColumns(plan, encoded);
-      if (wanted.length > 0 || (this.#table === null && encoded.rows.count > 0)) {
-        await this.#change(wanted, distinct);
+      const encoded = encodeBatch(await this.#plan.current(), distinct.deliveries, buffer, {
+        onInvalidText: settings.onInvalidText,
+        defaults: store.supportsDefaultMarker ? "marker" : "runs",
+      });
+      this.#plan.keep(encoded.plan);
+      const wanted = this.#plan.wanted(encoded);
+      if (wanted !== null) {
+        await this.#plan.change(wanted, distinct.identities[0] ?? null);
         continue;
       }
-      const rejects = this.#rejectsOf(encoded, distinct);
-      const flush = this.#flushOf(encoded, distinct, rejects);
-      const outcome = await this.#store.write(flush);
-      if (outcome.kind === "plan-stale") {
-        this.#counters.stalePlans++;
-        this.#forget();
-        continue;
-      }
-      return this.#report(outcome, encoded, distinct, notes);
+      const outcome = await store.write(this.#flushOf(encoded, distinct));
+      if (outcome.kind === "committed") return this.#report(outcome, encoded, distinct, notes);
+      counters.stalePlans++;
+      this.#plan.forget();
     }
     throw new TableUnavailableError(
       `Cannot write the table as it changed ${PLANS_MAX} times during one flush`,
@@ -109,86 +109,33 @@ export class TableWriter {
     );
   }
 
-  async #compile(): Promise<ColumnPlan> {
-    this.#table ??= await this.#store.describe(this.#identity);
-    return compilePlan(this.#table, { includeTimestamp: this.#settings.includeTimestamp });
-  }
-
-  #forget(): void {
-    this.#table = null;
-    this.#plan = null;
-  }
-
-  /** Columns that the rows need and the table lacks, in the order of first appearance. */
-  #wantedColumns(plan: ColumnPlan, encoded: EncodedBatch): WantedColumn[] {
-    const wanted: WantedColumn[] = [];
-    for (const { key, kinds } of encoded.newKeys) {
-      const type = inferColumnType(kinds);
-      if (type !== null) wanted.push({ key, type });
-    }
-    if (plan.lacksTimestamp && encoded.rows.count > 0) {
-      wanted.push({ key: TIMESTAMP_KEY, type: "timestamptz" });
-    }
-    return wanted;
-  }
-
-  async #change(columns: readonly WantedColumn[], distinct: DistinctDeliveries): Promise<void> {
-    this.#plan = null;
-    const changed = await this.#store.change({
-      table: this.#identity,
-      columns,
-      widenings: [],
-      overflow: false,
-      indexKeys: this.#settings.indexKeys,
-      reason: this.#table === null ? "first rows of the table" : "new keys in a batch",
-      cause: distinct.identities[0] ?? null,
-    });
-    this.#table = changed.table;
-    this.#counters.tableChanges++;
-  }
-
-  #flushOf(
-    encoded: EncodedBatch,
-    distinct: DistinctDeliveries,
-    rejects: readonly Reject[],
-  ): Flush {
-    const messages: FlushMessage[] = distinct.deliveries.map(({ replayOf }, index) => ({
-      identity: distinct.identities[index] ?? null,
-      firstRow: encoded.firstRow(index),
-      rowCount: encoded.rowCount(index),
-      replayOf,
-    }));
+  #flushOf(encoded: EncodedBatch, distinct: DistinctDeliveries): Flush {
     return {
-      table: this.#table,
-      runs: encoded.rows.count === 0
-        ? []
-        : [{ firstRow: 0, rowCount: encoded.rows.count, columns: encoded.columns }],
-      defaultMarker: null,
+      table: this.#plan.table,
+      runs: encoded.runs,
+      defaultMarker: encoded.usesMarker ? DEFAULT_MARKER : null,
       rows: encoded.rows,
-      messages,
-      rejects,
-      rejectRow: (row, refusal) => this.#rejectOfRow(row, refusal, encoded, distinct),
+      messages: distinct.deliveries.map(({ replayOf }, index) => ({
+        identity: distinct.identities[index] ?? null,
+        replayOf,
+        firstRow: encoded.firstRow(index),
+        rowCount: encoded.rowCount(index),
+      })),
+      rejects: this.#rejectsOf(encoded, distinct),
+      rejectRow: (row, refusal) =>
+        this.#reject(distinct, encoded.deliveryOf(row), encoded.ordinalOf(row), refusal),
     };
   }
 
   #rejectsOf(encoded: EncodedBatch, distinct: DistinctDeliveries): Reject[] {
-    return encoded.rejects.map((reject) =>
-      this.#reject(distinct, reject.delivery, reject.ordinal, {
+    return encoded.rejects.map(({ delivery, ordinal, columnName, reason }) =>
+      this.#reject(distinct, delivery, ordinal, {
         sqlState: null,
-        columnName: reject.columnName,
+        columnName,
         constraintName: null,
-        reason: reject.reason,
+        reason,
       })
     );
-  }
-
-  #rejectOfRow(
-    row: number,
-    refusal: RowRefusal,
-    encoded: EncodedBatch,
-    distinct: DistinctDeliveries,
-  ): Reject {
-    return this.#reject(distinct, encoded.deliveryOf(row), encoded.ordinalOf(row), refusal);
   }
 
   #reject(
@@ -205,9 +152,9 @@ export class TableWriter {
       replayOf: delivery.replayOf,
       ordinal,
       routeId: delivery.routeId,
-      processorId: this.#processorId,
+      processorId: this.#options.processorId,
       tableName: this.tableName,
-      payload: recordText(delivery, ordinal),
+      payload: ordinal < 0 ? delivery.payload : recordText(delivery, ordinal),
       receivedAtMs: delivery.receivedAtMs,
     };
   }
@@ -218,24 +165,52 @@ export class TableWriter {
     distinct: DistinctDeliveries,
     notes: readonly string[],
   ): FlushReport {
-    this.#counters.rows += outcome.rowsWritten;
-    this.#counters.rejectedRows += outcome.rejects.length;
-    this.#counters.ledgerDrops += outcome.known.length;
-    this.#counters.textReplacements += encoded.textReplacements;
+    const { counters } = this.#options;
+    counters.rows += outcome.rowsWritten;
+    counters.ledgerDrops += outcome.known.length;
+    counters.textReplacements += encoded.textReplacements;
+    counters.overflowValues += encoded.overflowValues;
     const tally = new StatusTally();
+    const recordsOf = new Map<Uint8Array, number>();
     for (const [index, delivery] of distinct.deliveries.entries()) {
-      tally.countMessage(
-        delivery.routeId,
-        delivery.recordCount,
-        distinct.identities[index] ?? null,
-      );
+      const { routeId, recordCount, payload } = delivery;
+      tally.countMessage(routeId, recordCount, distinct.identities[index] ?? null);
+      recordsOf.set(payload, recordCount);
     }
-    for (const reject of outcome.rejects) tally.countRejects(reject.routeId, 1, [reject.reason]);
+    for (const { routeId, ordinal, payload, reason } of outcome.rejects) {
+      if (ordinal < 0) counters.rejectedMessages++;
+      else counters.rejectedRows++;
+      tally.countRejects(routeId, ordinal < 0 ? recordsOf.get(payload) ?? 1 : 1, [reason]);
+    }
     for (const known of outcome.known) {
       const routeId = distinct.deliveries[known.index]?.routeId ?? null;
       tally.countRejects(routeId, known.rejectCount, known.reasons);
     }
+    this.#logReplacement(encoded);
+    this.#ensureIndexes();
     return { rowsWritten: outcome.rowsWritten, statuses: tally.statuses(notes) };
+  }
+
+  #logReplacement({ replacedKey, textReplacements }: EncodedBatch): void {
+    if (this.#isReplacementLogged || textReplacements === 0) return;
+    this.#isReplacementLogged = true;
+    this.#options.log.warn("Text that PostgreSQL cannot hold was replaced by U+FFFD", {
+      processor_id: this.#options.processorId,
+      table: this.tableName,
+      key: replacedKey,
+      count: textReplacements,
+    });
+  }
+
+  /** Has missing indexes made; nobody waits for that, and closing the store ends it. */
+  #ensureIndexes(): void {
+    const { settings: { indexKeys }, store, clock, onBug } = this.#options;
+    const { table } = this.#plan;
+    const nowMs = clock.monotonic();
+    if (indexKeys.length === 0 || table === null) return;
+    if (table === this.#indexed.table && nowMs < this.#indexed.untilMs) return;
+    this.#indexed = { table, untilMs: nowMs + INDEXES_AGAIN_MS };
+    store.ensureIndexes(this.#identity, indexKeys).catch(onBug);
   }
 }
 
@@ -246,49 +221,4 @@ export function tableIdentity(processorId: string, tableName: string | null): Ta
     // The Go service wrote here where the property was absent.
     legacyName: tableName === null ? `${processorId}_hello_world` : null,
   };
-}
-
-/**
- * Each message once, in stream order: one fetch can hold the same message twice, and a redelivery
- * comes behind later messages.
- */
-function distinctInStreamOrder(deliveries: readonly Delivery[]): DistinctDeliveries {
-  const distinct = isStrictlyAscending(deliveries)
-    ? deliveries
-    : withoutCopies(deliveries).sort(byStreamOrder);
-  return { deliveries: distinct, identities: distinct.map((one) => one.message.identity) };
-}
-
-/** The usual case: messages of one stream, each later than the one before. */
-function isStrictlyAscending(deliveries: readonly Delivery[]): boolean {
-  let before: MessageIdentity | null = null;
-  for (const { message } of deliveries) {
-    const { identity } = message;
-    if (identity === null) continue;
-    if (before !== null) {
-      if (identity.sequence <= before.sequence || identity.origin !== before.origin) return false;
-    }
-    before = identity;
-  }
-  return true;
-}
-
-function withoutCopies(deliveries: readonly Delivery[]): Delivery[] {
-  const seen = new Set<string>();
-  return deliveries.filter(({ message }) => {
-    if (message.identity === null) return true;
-    const name = messageName(message.identity);
-    if (seen.has(name)) return false;
-    seen.add(name);
-    return true;
-  });
-}
-
-/** An older incarnation of the stream first, then by sequence. */
-function byStreamOrder(a: Delivery, b: Delivery): number {
-  const x = a.message.identity;
-  const y = b.message.identity;
-  if (x === null || y === null) return 0;
-  if (x.origin.created !== y.origin.created) return x.origin.created < y.origin.created ? -1 : 1;
-  return x.sequence - y.sequence;
 }

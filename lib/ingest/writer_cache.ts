@@ -14,6 +14,9 @@ const SWEEP_MS = 100;
 /** How often the server is asked what is unsettled while anything is held, in milliseconds. */
 const PENDING_POLL_MS = 1_000;
 
+/** The same after an answer near the limit: nothing is delivered until something is settled. */
+const PENDING_POLL_PRESSED_MS = 100;
+
 /** Timings of the cache. */
 export interface WriterCacheOptions {
   readonly context: WriterContext;
@@ -38,6 +41,7 @@ export class WriterCache implements Disposable {
   readonly #timer: Disposable;
   #extendedAtMs: number;
   #polledAtMs: number;
+  #pollMs = PENDING_POLL_MS;
   #polling = false;
 
   constructor(options: WriterCacheOptions) {
@@ -133,12 +137,14 @@ export class WriterCache implements Disposable {
   #pollPending(nowMs: number): void {
     const { flow } = this.#options.context;
     if (this.#polling || flow.heldMessages === 0) return;
-    if (nowMs - this.#polledAtMs < PENDING_POLL_MS) return;
+    if (nowMs - this.#polledAtMs < this.#pollMs) return;
     this.#polledAtMs = nowMs;
     this.#polling = true;
     this.#options.ackPending()
       .then((pending) => {
-        if (pending !== null && flow.isPending(pending)) this.press();
+        const isPressed = pending !== null && flow.isPending(pending);
+        this.#pollMs = isPressed ? PENDING_POLL_PRESSED_MS : PENDING_POLL_MS;
+        if (isPressed) this.press();
       })
       // The connection is away: nothing is delivered either, and the next round asks again.
       .catch(() => undefined)

@@ -5,6 +5,8 @@ import type { Log } from "../log.ts";
 import type { FlushCap } from "./batch.ts";
 import type { Counters } from "./counters.ts";
 import type { FlowControl } from "./flow_control.ts";
+import type { RejectShelf } from "./kept_reject.ts";
+import type { ProcessorSettings } from "./processor_settings.ts";
 import type { TableStore } from "./ports.ts";
 import type { StatusReporter } from "./status_reporter.ts";
 import type { StoreGate } from "./store_gate.ts";
@@ -12,6 +14,7 @@ import type { StoreGate } from "./store_gate.ts";
 /** The surroundings of a batch writer. */
 export interface WriterContext {
   readonly store: TableStore;
+  readonly rejects: RejectShelf;
   readonly gate: StoreGate;
   readonly flow: FlowControl;
   readonly reporter: StatusReporter;
@@ -20,6 +23,10 @@ export interface WriterContext {
   readonly log: Log;
   readonly flushCap: FlushCap;
   readonly heldBytesMax: number;
+  /** What applies to a processor where its properties say nothing. */
+  readonly processorDefaults: ProcessorSettings;
+  /** Messages unsettled over all instances that the consumer allows; Infinity under core NATS. */
+  readonly ackPendingMax: number;
   /** Aborted when the grace of a shutdown is over: nothing waits or retries any more. */
   readonly stopped: AbortSignal;
   /** Lends an output buffer for one flush; as many exist as flushes run at once. */

@@ -1,10 +1,12 @@
 /**
  * The column plan: which columns of a table are sent, in which order, what each accepts, and which
  * key of a record it takes. Compiled once for a description of a table; a change of the table makes
- * a new plan. Columns that take care of themselves (generated, DEFAULT, identity) are left out.
+ * a new plan. Columns that take care of themselves (generated, DEFAULT, identity) are left out until a
+ * record has their key.
  */
 import { codecOf, type ColumnCodec } from "./acceptance.ts";
 import { keyOfColumn } from "./column_keys.ts";
+import { OVERFLOW_COLUMN } from "./identifiers.ts";
 import type { TableColumn, TableDescription } from "./table_description.ts";
 
 /** The key and column of the receipt time (contract §5). */
@@ -18,6 +20,8 @@ export interface PlannedColumn {
   readonly codec: ColumnCodec;
   /** The type in words, for messages. */
   readonly typeWords: string;
+  /** A row without the key takes the column's DEFAULT, or the next number of an identity. */
+  readonly hasDefault: boolean;
 }
 
 /** A key of a record that no sent column takes, and that is no new key either. */
@@ -26,7 +30,7 @@ export type UnsentKey =
   | { readonly kind: "ignored" }
   /** Its column has a DEFAULT or is an identity: to be sent only when a batch has the key. */
   | { readonly kind: "defaulted" }
-  /** Nothing can be written there; a value other than null makes the row a reject. */
+  /** Nothing can be written there; a value other than null is a misfit. */
   | { readonly kind: "refused"; readonly columnName: string; readonly rule: string };
 
 /** What shapes a plan beside the table. */
@@ -35,6 +39,18 @@ export interface PlanOptions {
   readonly includeTimestamp: boolean;
   /** Keys whose columns are sent although they have a DEFAULT or are identities. */
   readonly sendDefaults?: ReadonlySet<string>;
+  /**
+   * What becomes of a value that its column does not hold: it goes to `_overflow`, or the row is a
+   * reject; `reject` unless given.
+   */
+  readonly misfits?: "overflow" | "reject";
+  /**
+   * Why the table can have no more columns; null or absent while it can. Values of new keys then go to
+   * `_overflow`; otherwise the encoder reports such keys and leaves them out.
+   */
+  readonly closed?: string | null;
+  /** Why the table can have no `_overflow`, for messages; null or absent while it may. */
+  readonly overflowRefusal?: string | null;
 }
 
 /** See the head of this file. */
@@ -45,6 +61,8 @@ export interface ColumnPlan {
   /** In the order of the catalog, which is the order of the encoded values. */
   readonly columns: readonly PlannedColumn[];
   readonly unsentKeys: ReadonlyMap<string, UnsentKey>;
+  /** The table has the column `_overflow`, which is sent behind all others; else null. */
+  readonly overflow: { readonly hasDefault: boolean } | null;
   /** The receipt time is wanted and the table has no column for it. */
   readonly lacksTimestamp: boolean;
 }
@@ -72,11 +90,13 @@ export function compilePlan(table: TableDescription | null, options: PlanOptions
       key: isReceiptTime ? null : key,
       codec: codecOf(column),
       typeWords: typeWords(column),
+      hasDefault: fillsItself(column) && !isReceiptTime,
     });
   }
   if (options.includeTimestamp) unsentKeys.set(TIMESTAMP_KEY, { kind: "ignored" });
   const lacksTimestamp = options.includeTimestamp && !placed.has(TIMESTAMP_KEY);
-  return { table, options, columns, unsentKeys, lacksTimestamp };
+  const overflow = overflowOf(table);
+  return { table, options, columns, unsentKeys, overflow, lacksTimestamp };
 }
 
 /** The same plan with the columns of these keys sent although they have a DEFAULT. */
@@ -86,7 +106,7 @@ export function planSendingDefaults(plan: ColumnPlan, keys: Iterable<string>): C
 }
 
 function unsentKey(column: TableColumn, sendsDefault: boolean): UnsentKey | null {
-  if (column.generated) {
+  if (column.generated || column.identity === "always") {
     return { kind: "refused", columnName: column.name, rule: "the column is generated" };
   }
   if (codecOf(column).kind === "unsupported") {
@@ -96,8 +116,18 @@ function unsentKey(column: TableColumn, sendsDefault: boolean): UnsentKey | null
       rule: `no value is known to be lossless in type ${typeWords(column)}`,
     };
   }
-  const fillsItself = column.hasDefault || column.identity !== "none";
-  return fillsItself && !sendsDefault ? { kind: "defaulted" } : null;
+  return fillsItself(column) && !sendsDefault ? { kind: "defaulted" } : null;
+}
+
+function fillsItself(column: TableColumn): boolean {
+  return column.hasDefault || column.identity !== "none";
+}
+
+function overflowOf(table: TableDescription | null): ColumnPlan["overflow"] {
+  const column = table?.columns.find(({ name }) => name === OVERFLOW_COLUMN);
+  if (column === undefined || column.generated) return null;
+  const isJsonb = column.typeName === "jsonb" && column.typeSchema === "pg_catalog";
+  return isJsonb ? { hasDefault: column.hasDefault } : null;
 }
 
 /** The receipt time goes into columns that hold a moment or any text; others keep their default. */

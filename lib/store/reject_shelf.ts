@@ -99,6 +99,9 @@ const TRIM_FOR_SIZE = `DELETE FROM state_tables.rejected WHERE id IN (
     ORDER BY id LIMIT ${TRIM_ROWS} FOR UPDATE SKIP LOCKED
   ) RETURNING id`;
 
+const PARKED_PROCESSORS = `SELECT DISTINCT processor_id AS "id" FROM state_tables.rejected
+  WHERE state = 'parked' AND processor_id IS NOT NULL`;
+
 interface SummaryRow extends Omit<RejectSummary, "origin"> {
   readonly state: RejectState;
   readonly stream: string | null;
@@ -147,6 +150,14 @@ export class PostgresRejectShelf implements RejectShelf {
       (session) => session.query<RejectCount>(COUNT, filterParameters(filter)),
     );
     return row ?? { rejects: 0, lastId: "0" };
+  }
+
+  async parkedProcessors(): Promise<readonly string[]> {
+    const rows = await this.#run(
+      "look for parked rows",
+      (session) => session.query<{ id: string }>(PARKED_PROCESSORS, []),
+    );
+    return rows.map(({ id }) => id);
   }
 
   async purge(

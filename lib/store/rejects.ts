@@ -9,6 +9,7 @@ import type { Parameter, Session } from "./session.ts";
 import { integerArray } from "./sql_text.ts";
 
 const COLUMNS = [
+  "state",
   "source",
   "seq",
   "stored_ns",
@@ -57,6 +58,7 @@ function parametersOf(
   const { identity, ordinal, payload } = reject;
   const isWholeMessage = ordinal < 0;
   return [
+    reject.isParked === true ? "parked" : "rejected",
     identity === null ? null : sourceOf.get(identity.origin) ?? null,
     identity?.sequence ?? null,
     identity?.storedNs ?? null,

@@ -11,7 +11,7 @@ import { integerArray } from "./sql_text.ts";
 
 /** Ordered, so that two transactions lock alike; what another one holds is left to it. */
 const LOCK = `SELECT r.id::text AS "id", r.ordinal FROM state_tables.rejected r
-  WHERE r.id = ANY ($1::bigint[]) AND r.state = 'rejected' ORDER BY r.id FOR UPDATE SKIP LOCKED`;
+  WHERE r.id = ANY ($1::bigint[]) ORDER BY r.id FOR UPDATE SKIP LOCKED`;
 
 const DELETE = `DELETE FROM state_tables.rejected WHERE id = ANY ($1::bigint[])`;
 

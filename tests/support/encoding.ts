@@ -1,6 +1,7 @@
 /** Tables, deliveries and COPY text as plain values, for tests of schema rules and encoders. */
 import type { EncodableDelivery } from "../../lib/encoder/encodable_delivery.ts";
 import {
+  DEFAULT_MARKER,
   encodeBatch,
   type EncodedBatch,
   type EncodeOptions,
@@ -71,7 +72,7 @@ export function encodeJson(
   return { batch, values: readCopyText(text), text };
 }
 
-/** Reads COPY text as PostgreSQL does. */
+/** Reads COPY text as PostgreSQL does; the marker for DEFAULT stays as it is. */
 export function readCopyText(text: string): (string | null)[][] {
   if (text === "") return [];
   if (!text.endsWith("\n")) throw new Error("Cannot read COPY text as its last row has no end");
@@ -80,6 +81,7 @@ export function readCopyText(text: string): (string | null)[][] {
 
 function readCopyValue(value: string): string | null {
   if (value === "\\N") return null;
+  if (value === DEFAULT_MARKER) return value;
   return value.replace(/\\([\s\S])/g, (_, letter: string) => {
     const meant = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", "\\": "\\" }[letter];
     if (meant === undefined) throw new Error(`Cannot read COPY text as \\${letter} is not used`);

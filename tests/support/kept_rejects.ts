@@ -30,7 +30,7 @@ export async function keepReject(sql: postgres.Sql, reject: RejectFixture): Prom
       ${sequence ?? null}, ${sequence === undefined ? null : sequence * 1_000},
       ${bytes === undefined ? reject.ordinal ?? 0 : -1}, ${reject.routeId ?? null},
       ${reject.processorId ?? null}, ${reject.tableName ?? null}, ${reject.reason ?? "unfit"},
-      ${record ?? null}, ${bytes === undefined ? null : bytes as Buffer},
+      ${record ?? null}, decode(${bytes?.toBase64() ?? null}, 'base64'),
       ${reject.receivedAt ?? new Date()})
     returning id::text`;
   return String(kept?.id);

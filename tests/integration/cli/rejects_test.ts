@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { purge } from "../../../lib/cli/rejects_purge.ts";
 import type { ProgramEnvironment } from "../../../lib/cli/program_environment.ts";
 import { systemClock } from "../../../lib/clock.ts";
+import { DEFAULT_PROCESSOR_SETTINGS } from "../../../lib/ingest/processor_settings.ts";
 import { permissionFlags } from "../../../dev/permissions.ts";
 import { addProcessor } from "../../../dev/servers/catalog.ts";
 import { keepNumbers, keepReject } from "../../support/kept_rejects.ts";
@@ -236,7 +237,12 @@ for (
       stop: new AbortController().signal,
       onUncaughtError: () => {},
     };
-    const session = { store, clock: systemClock };
+    const session = {
+      store,
+      clock: systemClock,
+      log: fixture.log,
+      schemaDefaults: DEFAULT_PROCESSOR_SETTINGS,
+    };
     const choice = { kind: "rejects-purge", ids: [], all: true, json: false, yes: false } as const;
     const unset = {
       processorId: undefined,

@@ -1,14 +1,13 @@
 /** Replaying rejects into real tables: what moves, what stays, and that nothing moves twice. */
 import assert from "node:assert/strict";
 import { systemClock } from "../../../lib/clock.ts";
-import type { TableUnavailableError } from "../../../lib/errors.ts";
 import { ANY_REJECT, type RejectFilter } from "../../../lib/ingest/kept_reject.ts";
 import { type ReplayCounts, replayRejects } from "../../../lib/ingest/replay.ts";
 import { openStore, type Store } from "../../../lib/store/store.ts";
 import { addProcessor } from "../../../dev/servers/catalog.ts";
 import { keepNumbers, keepReject } from "../../support/kept_rejects.ts";
 import { sharedPostgres } from "../../support/servers.ts";
-import { openFixture, storeOptions, testOnBoth } from "../store/store_fixture.ts";
+import { openFixture, RecordingLog, storeOptions, testOnBoth } from "../store/store_fixture.ts";
 
 const server = await sharedPostgres();
 
@@ -17,15 +16,16 @@ const RECEIVED = new Date("2026-11-20T08:00:00.123Z");
 async function replay(
   store: Store,
   filter: Partial<RejectFilter> = {},
-  onTableUnavailable: (error: TableUnavailableError) => void = (error) => assert.fail(error),
+  onLeft: (sentence: string) => void = (sentence) => assert.fail(sentence),
 ): Promise<ReplayCounts> {
   return await replayRejects({ ...ANY_REJECT, ...filter }, Infinity, {
     catalog: store.catalog,
     store: store.tables,
     rejects: store.rejects,
     clock: systemClock,
+    log: new RecordingLog(),
     stop: new AbortController().signal,
-    onTableUnavailable,
+    onLeft,
   });
 }
 
@@ -149,12 +149,23 @@ Deno.test("replayRejects() leaves rejects as they are when their table cannot be
   await addProcessor(sql, { processorId: "p1", routes: [] });
   await sql`create view p1 as select 1 as n`;
   await keepReject(sql, { record: '{"n": 3}', processorId: "p1" });
-  const errors: TableUnavailableError[] = [];
-  const counts = await replay(store, {}, (error) => errors.push(error));
+  const sentences: string[] = [];
+  const counts = await replay(store, {}, (sentence) => sentences.push(sentence));
   assert.deepEqual(counts, { moved: 0, rows: 0, stayed: 1, gone: 0 });
-  assert.match(errors[0]?.message ?? "", /p1/);
+  assert.match(sentences.join(), /^Cannot change p1 as it is a view/);
   const [kept] = await sql`select reason from state_tables.rejected`;
   assert.equal(kept?.reason, "unfit");
+});
+
+Deno.test("replayRejects() writes nothing while the processor's properties are malformed", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, store } = fixture;
+  await addProcessor(sql, { processorId: "p1", properties: { tableName: 5 }, routes: [] });
+  await keepReject(sql, { record: '{"n": 3}', processorId: "p1" });
+  const sentences: string[] = [];
+  const counts = await replay(store, {}, (sentence) => sentences.push(sentence));
+  assert.deepEqual(counts, { moved: 0, rows: 0, stayed: 1, gone: 0 });
+  assert.match(sentences.join(), /^Cannot replay into the table of p1 as its property 'tableName'/);
 });
 
 Deno.test("replayRejects() moves nothing when everything has moved before", async () => {

@@ -11,7 +11,7 @@ Deno.test("run consumes from nats-server 2.10 and writes into PostgreSQL 15", as
   const service = await stage.runService();
   await stage.publish(routeId, Array.from({ length: 10 }, (_, n) => ({ n, nested: { n } })));
   await stage.waitForRows(table, 10);
-  await stage.publish(routeId, [{ n: 10, late: 0.5 }, 5, { n: "x" }, { n: 11 }, { n: 12 }]);
+  await stage.publish(routeId, [{ n: 10, late: 0.5 }, 5, "x", { n: 11 }, { n: 12 }]);
   const rows = await stage.waitForRows(table, 13);
   assert.deepEqual(rows.map(({ n }) => Number(n)), Array.from({ length: 13 }, (_, n) => n));
   const statuses = await stage.waitForStatuses(routeId, 2);

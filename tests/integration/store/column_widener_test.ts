@@ -117,7 +117,7 @@ Deno.test("change() joins what is wanted with what another instance made of the 
   const { sql, store } = fixture;
   await create(store, { key: "a", type: "boolean" });
   await widen(store, { a: "numeric" });
-  assert.equal(await typeOf(sql, "a"), "jsonb");
+  assert.equal(await typeOf(sql, "a"), "text");
 });
 
 Deno.test("change() keeps the plain indexes of a column that it widens", async () => {

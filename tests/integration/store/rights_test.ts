@@ -51,8 +51,8 @@ async function grantUse({ sql, role }: RoleFixture): Promise<void> {
     grant usage on schema state_tables to ${role};
     grant select on all tables in schema state_tables to ${role};
     grant update on state_tables.source, state_tables.rejected to ${role};
-    grant delete on state_tables.rejected to ${role};
-    grant insert on state_tables.source, state_tables.delivered, state_tables.rejected,
+    grant delete on state_tables.rejected, state_tables.delivered, state_tables.ack_floor to ${role};
+    grant insert on state_tables.source, state_tables.ack_floor, state_tables.delivered, state_tables.rejected,
       state_tables.schema_change to ${role};
     grant select on processor, processor_state to ${role};`);
 }

@@ -47,6 +47,13 @@ Deno.test("parseSettings() fills in the defaults when only the DSN is set", () =
     heldBytesMax: 16 * 1024 ** 2,
     idleEvictionMs: 600_000,
     catalogCacheMs: 30_000,
+    schema: {
+      schemaMode: "infer",
+      onTypeConflict: "widen",
+      onInvalidText: "replace",
+      timestamps: "infer",
+    },
+    ledgerFloorAgeMs: 600_000,
     rejected: { ageMaxMs: 30 * 86_400_000, bytesMax: 256 * 1024 ** 2 },
     shutdownGraceMs: 25_000,
   });

@@ -6,7 +6,8 @@ import type { Log } from "../../../lib/log.ts";
 import { ORIGIN } from "../../support/deliveries.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
-const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const silently = (): void => undefined;
+const SILENT: Log = { debug: silently, info: silently, warn: silently, error: silently };
 
 /** A janitor whose ledger has `chunks` to prune, and what it did. */
 function janitorOf(options: { chunks?: number; floor?: AckFloor | null; fails?: boolean } = {}): {

@@ -24,6 +24,7 @@ Deno.test("parseProcessorSettings() reads every property", () => {
   });
   assert.deepEqual(faults, []);
   assert.deepEqual(settings, {
+    ...DEFAULT_PROCESSOR_SETTINGS,
     tableName: "custom_table",
     batchRows: 500,
     batchWindowMs: 2_500,
@@ -45,7 +46,7 @@ Deno.test("parseProcessorSettings() names each malformed property and keeps the 
     batchWindowTTL: -1,
     includeTimestamp: "yes",
     indexColumns: "run_id",
-  }, good);
+  }, { lastGood: good });
   assert.deepEqual(settings, good);
   assert.deepEqual(faults.map((fault) => fault.split("'")[1]), [
     "tableName",
@@ -79,7 +80,7 @@ Deno.test("parseProcessorSettings() refuses sizes and windows that cannot be mea
 Deno.test("parseProcessorSettings() keeps the last good settings when properties are no object", () => {
   const good = parseProcessorSettings({ batchSize: 7 }).settings;
   for (const properties of [[], "x", 5, true]) {
-    const { settings, faults } = parseProcessorSettings(properties, good);
+    const { settings, faults } = parseProcessorSettings(properties, { lastGood: good });
     assert.deepEqual(settings, good);
     assert.equal(faults.length, 1);
   }
@@ -103,4 +104,41 @@ Deno.test("changesTable() is true when the table or its columns would differ", (
   assert.equal(changesTable(base, { ...base, batchRows: 5 }), false);
   assert.equal(changesTable(base, { ...base, tableName: "" }), true);
   assert.equal(changesTable(base, { ...base, includeTimestamp: false }), true);
+});
+
+Deno.test("parseProcessorSettings() reads the choices about types and text", () => {
+  const properties = {
+    schemaMode: "text",
+    onTypeConflict: "overflow",
+    onInvalidText: "reject",
+    timestamps: "text",
+  };
+  const { settings, faults } = parseProcessorSettings(properties);
+  assert.deepEqual(settings, { ...DEFAULT_PROCESSOR_SETTINGS, ...properties });
+  assert.deepEqual(faults, []);
+});
+
+Deno.test("parseProcessorSettings() names the choices there are when it is given another", () => {
+  const { settings, faults } = parseProcessorSettings({ onTypeConflict: "shrug", timestamps: 1 });
+  assert.deepEqual(settings, DEFAULT_PROCESSOR_SETTINGS);
+  assert.deepEqual(faults, [
+    "property 'onTypeConflict' must be 'widen' or 'overflow' or 'reject': current value is \"shrug\"",
+    "property 'timestamps' must be 'infer' or 'text': current value is 1",
+  ]);
+});
+
+Deno.test("parseProcessorSettings() takes the service's defaults where properties say nothing", () => {
+  const defaults = { ...DEFAULT_PROCESSOR_SETTINGS, schemaMode: "text" } as const;
+  for (const properties of [null, {}, { schemaMode: null }, { schemaMode: 7 }]) {
+    assert.deepEqual(parseProcessorSettings(properties, { defaults }).settings, defaults);
+  }
+  const { settings } = parseProcessorSettings({ schemaMode: "infer" }, { defaults });
+  assert.equal(settings.schemaMode, "infer");
+});
+
+Deno.test("changesTable() holds for everything that shapes rows and tables, and nothing else", () => {
+  const before = DEFAULT_PROCESSOR_SETTINGS;
+  assert.equal(changesTable(before, { ...before, batchRows: 7, indexKeys: [] }), false);
+  assert.equal(changesTable(before, { ...before, onInvalidText: "reject" }), true);
+  assert.equal(changesTable(before, { ...before, indexKeys: ["a"] }), true);
 });

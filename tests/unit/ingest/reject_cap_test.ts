@@ -24,6 +24,7 @@ async function outcomeOf(trim: () => Promise<TrimmedRejects>): Promise<Outcome> 
     count: refuse,
     purge: refuse,
     restate: refuse,
+    parkedProcessors: refuse,
     trim,
   };
   const log: Log = {

@@ -36,6 +36,16 @@ Deno.test("compilePlan() never sends the overflow column for a key", () => {
   const table = tableOf(columnOf("_overflow", "jsonb"));
   const plan = compilePlan(table, { includeTimestamp: false });
   assert.deepEqual([plan.columns, plan.unsentKeys.size], [[], 0]);
+  assert.deepEqual(plan.overflow, { hasDefault: false });
+});
+
+Deno.test("compilePlan() takes only a jsonb column that can be written for overflow", () => {
+  const overflowOf = (typeName: string, more = {}): unknown =>
+    compilePlan(tableOf(columnOf("_overflow", typeName, more)), { includeTimestamp: false })
+      .overflow;
+  assert.equal(overflowOf("json"), null);
+  assert.equal(overflowOf("jsonb", { generated: true }), null);
+  assert.deepEqual(overflowOf("jsonb", { hasDefault: true }), { hasDefault: true });
 });
 
 Deno.test("compilePlan() sends the time of receipt where the column can hold it", () => {
