@@ -110,6 +110,7 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
     log,
     onBug: broken.reject,
   });
+  await giveUpReading(options);
   pipeline.start();
   await adviseOnce(options, store, source);
   log.info("Ready", { source: source.kind, schema: store.schema, ...limitFields(source) });
@@ -240,6 +241,15 @@ function watchHealth(source: NatsSource, { clock, log }: ServiceOptions): Dispos
       // The server does not answer: the connection has said so already.
     }, () => undefined);
   });
+}
+
+/**
+ * All files are read by now, but for a credentials file, which may be renewed. The permission to
+ * read variables stays: the client of PostgreSQL asks for some at each new connection.
+ */
+async function giveUpReading({ settings }: ServiceOptions): Promise<void> {
+  if (settings.nats.credentials?.kind === "credentials-file") return;
+  await Deno.permissions.revoke({ name: "read" });
 }
 
 /** Says at the start what cannot work well as it is set; never a reason not to run. */

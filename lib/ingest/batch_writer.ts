@@ -8,6 +8,7 @@ import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
 import { backoffDelayMs } from "../retry.ts";
 import { type FlushReason, heldBytes } from "./batch.ts";
 import { type Delivery, extendAll } from "./delivery.ts";
+import { IndexUpkeep } from "./index_upkeep.ts";
 import { Parking } from "./parking.ts";
 import { parseProcessorSettings, type ProcessorSettings } from "./processor_settings.ts";
 import { type Segment, Segments } from "./segments.ts";
@@ -32,6 +33,7 @@ export class BatchWriter {
   readonly #context: WriterContext;
   readonly #segments: Segments;
   readonly #parking: Parking;
+  readonly #indexes: IndexUpkeep;
   #notes: readonly string[] = [];
   #propertiesText: string;
   #settingsAtMs: number;
@@ -56,6 +58,7 @@ export class BatchWriter {
     this.#notes = faults;
     this.#segments = new Segments(settings, (one) => this.#tableWriter(one));
     this.#parking = new Parking(processorId, context);
+    this.#indexes = new IndexUpkeep(processorId, context);
     this.#settingsAtMs = context.clock.monotonic();
     this.#usedAtMs = this.#settingsAtMs;
     this.#logFaults();
@@ -111,6 +114,7 @@ export class BatchWriter {
       batch_window_ms: settings.batchWindowMs,
     });
     this.#segments.configure(settings);
+    this.#indexes.lookSoon();
     this.poke(this.#settingsAtMs);
   }
 
@@ -143,6 +147,7 @@ export class BatchWriter {
   extend(beforeMs: number): void {
     let extended = this.#segments.extend(beforeMs);
     for (const deliveries of this.#underWay) extended += extendAll(deliveries, beforeMs);
+    extended += extendAll(this.#parking.underWay, beforeMs);
     this.#context.counters.extensions += extended;
   }
 
@@ -290,6 +295,7 @@ export class BatchWriter {
       duration_ms: Math.round(clock.monotonic() - flush.startedMs),
     });
     this.#context.track(this.#settle(deliveries, report));
+    this.#indexes.look(segment.settings);
   }
 
   async #settle(deliveries: readonly Delivery[], report: FlushReport): Promise<void> {
@@ -327,33 +333,9 @@ export class BatchWriter {
 
   /** Parks all that waits, in the background; what fails to be parked waits on. */
   #park(error: TableUnavailableError): void {
-    this.#parkingWork ??= this.#parkAll(error).catch(this.#context.onBug)
+    this.#parkingWork ??= this.#parking.parkAll(this.#segments, error)
+      .catch(this.#context.onBug)
       .finally(() => this.#parkingWork = null);
-  }
-
-  async #parkAll(error: TableUnavailableError): Promise<void> {
-    const { flushCap, flow, log, stopped } = this.#context;
-    for (;;) {
-      const segment = this.#segments.first;
-      const deliveries = this.#segments.takeAny(flushCap);
-      if (deliveries.length === 0 || stopped.aborted) return segment.batch.restore(deliveries);
-      this.#underWay.add(deliveries);
-      try {
-        await this.#parking.park(deliveries, error);
-        for (const delivery of deliveries) flow.release(heldBytes(delivery));
-        log.warn("Parked rows of a table that cannot be written", {
-          processor_id: this.processorId,
-          table: error.table,
-          messages: deliveries.length,
-        });
-      } catch (failure) {
-        this.#segments.first.batch.restore(deliveries);
-        if (stopped.aborted || failure instanceof StoreUnavailableError) return;
-        throw failure;
-      } finally {
-        this.#underWay.delete(deliveries);
-      }
-    }
   }
 
   #logFaults(): void {

@@ -4,12 +4,14 @@
  * ledger, so that they can be acked and nobody else waits. When the table is back they are written
  * first, in order, by the code of every flush. Rows behind parked ones are parked too until then.
  */
-import type { TableUnavailableError } from "../errors.ts";
+import { StoreUnavailableError, type TableUnavailableError } from "../errors.ts";
 import type { RowBuffer } from "../encoder/row_buffer.ts";
+import { heldBytes } from "./batch.ts";
 import type { Delivery } from "./delivery.ts";
 import { keptDelivery, messageParts } from "./kept_delivery.ts";
 import { ANY_REJECT, type RejectFilter } from "./kept_reject.ts";
 import type { Reject } from "./ports.ts";
+import type { Segments } from "./segments.ts";
 import { StatusTally } from "./status.ts";
 import { reportStatuses } from "./status_reporter.ts";
 import { withTurn } from "./store_gate.ts";
@@ -30,6 +32,7 @@ export class Parking {
   readonly #processorId: string;
   readonly #context: WriterContext;
   #isOccupied = false;
+  #underWay: readonly Delivery[] = [];
 
   constructor(processorId: string, context: WriterContext) {
     this.#processorId = processorId;
@@ -46,12 +49,42 @@ export class Parking {
     this.#isOccupied = true;
   }
 
+  /** Taken out of the batch and not yet parked. */
+  get underWay(): readonly Delivery[] {
+    return this.#underWay;
+  }
+
+  /** Parks all that waits; what cannot be parked, because the store is away, waits on. */
+  async parkAll(segments: Segments, error: TableUnavailableError): Promise<void> {
+    const { flushCap, flow, log, stopped } = this.#context;
+    while (!stopped.aborted) {
+      const deliveries = segments.takeAny(flushCap);
+      if (deliveries.length === 0) return;
+      this.#underWay = deliveries;
+      try {
+        await this.#park(deliveries, error);
+        for (const delivery of deliveries) flow.release(heldBytes(delivery));
+        log.warn("Parked rows of a table that cannot be written", {
+          processor_id: this.#processorId,
+          table: error.table,
+          messages: deliveries.length,
+        });
+      } catch (failure) {
+        segments.first.batch.restore(deliveries);
+        if (stopped.aborted || failure instanceof StoreUnavailableError) return;
+        throw failure;
+      } finally {
+        this.#underWay = [];
+      }
+    }
+  }
+
   /**
    * Commits the messages as parked, says FAILED and acks them.
    *
    * @throws {StoreUnavailableError} nothing happened, or the commit is unknown: park them again
    */
-  async park(deliveries: readonly Delivery[], error: TableUnavailableError): Promise<void> {
+  async #park(deliveries: readonly Delivery[], error: TableUnavailableError): Promise<void> {
     this.#isOccupied = true;
     const { store, gate, stopped, counters } = this.#context;
     const reason = `Parked until the table can be written again: ${error.message}`;

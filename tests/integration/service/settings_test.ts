@@ -60,6 +60,23 @@ Deno.test("run creates indexColumns with the table", async () => {
   await stage.stopService(service);
 });
 
+Deno.test("run makes indexes on a table that was there before", async () => {
+  await using stage = await Stage.open(servers);
+  const { routeId, processorId } = await stage.addProcessor({
+    batchSize: 1,
+    indexColumns: ["run_id"],
+  });
+  await stage.sql.unsafe(`create table "${processorId}" (run_id text, _timestamp text)`);
+  const service = await stage.runService({ START_FROM: "all" });
+  await stage.publish(routeId, [{ run_id: "a" }]);
+  await waitFor(async () => {
+    const indexes = await stage.sql`
+      select indexdef from pg_indexes where tablename = ${processorId}`;
+    return indexes.length === 1;
+  }, { what: "the index" });
+  await stage.stopService(service);
+});
+
 Deno.test("run works with a pool of one connection and without prepared statements", async () => {
   await using stage = await Stage.open(servers);
   const processors = await Promise.all(
