@@ -111,7 +111,7 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
     onBug: broken.reject,
   });
   await giveUpReading(options);
-  pipeline.start();
+  await pipeline.start();
   await adviseOnce(options, store, source);
   log.info("Ready", { source: source.kind, schema: store.schema, ...limitFields(source) });
   const stopped = Promise.withResolvers<void>();

@@ -21,6 +21,8 @@ export function columnPlanOf(shape: RowShape): ColumnPlan {
     typmod: -1,
     typeKind: "b",
     enumLabels: [],
+    domainOver: null,
+    elements: null,
     notNull: false,
     hasDefault: false,
     generated: false,

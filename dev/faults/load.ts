@@ -30,6 +30,8 @@ export interface LoadShape {
   readonly poisonShare: number;
   /** Keys that appear only later in the load, spread over it; each makes a column. */
   readonly lateKeys: number;
+  /** Route that gets every second message. */
+  readonly favoured?: string;
 }
 
 /** A record as it is published. */
@@ -79,9 +81,10 @@ export function* plannedMessages(
   firstId = 1,
 ): Generator<LoadMessage> {
   const random = new Random(seed);
+  const favoured = targets.find(({ routeId }) => routeId === shape.favoured);
   let id = firstId;
   for (let index = 0;; index++) {
-    const target = random.pick(targets);
+    const target = favoured !== undefined && random.chance(0.5) ? favoured : random.pick(targets);
     const part = Math.floor(index / shape.messagesMin * (shape.lateKeys + 1));
     const reached = Math.min(part, shape.lateKeys);
     const rows = Array.from({ length: random.integer(1, shape.recordsMax) }, () => {

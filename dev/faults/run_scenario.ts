@@ -14,6 +14,7 @@ import {
   comparisonFaults,
   countsOf,
   instanceFaults,
+  orderFaults,
   readLogs,
   sessionFaults,
   statusFaults,
@@ -99,6 +100,7 @@ export async function runScenario(
   const comparison = await compareTables(bed, published, spoiled);
   problems.push(...comparisonFaults(comparison), ...await sessionFaults(bed));
   problems.push(...watch.lies);
+  if (scenario.isOrdered === true) problems.push(...await orderFaults(bed));
   for (const instance of bed.running) await bed.stopInstance(instance);
   problems.push(...await statusFaults(bed, published, scenario.refusedRoutes ?? []));
   const logs = await readLogs(bed);

@@ -12,6 +12,8 @@ export interface ProgramCounts {
   readonly rejectedRows: number;
   readonly extensions: number;
   readonly statusesLost: number;
+  readonly parkedMessages: number;
+  readonly unparkedMessages: number;
 }
 
 /** A scenario under way. */
@@ -62,6 +64,8 @@ export interface Scenario {
   readonly isControl?: boolean;
   /** Routes that may hear FAILED although their rows are good: their table refused for a while. */
   readonly refusedRoutes?: readonly string[];
+  /** Rows of each table must have been committed in the order of their messages. */
+  readonly isOrdered?: boolean;
   /** A probe has to land within this, where a batch window is longer than usual. */
   readonly probeMaxMs?: number;
   /** Exit codes of instances that were stopped, besides 0. */

@@ -2,6 +2,7 @@
 import type { Scenario } from "./scenario.ts";
 import { DATABASE_SCENARIOS } from "./scenarios_database.ts";
 import { NATS_SCENARIOS } from "./scenarios_nats.ts";
+import { PARKING_SCENARIOS } from "./scenarios_parking.ts";
 import { POSTGRES_SCENARIOS } from "./scenarios_postgres.ts";
 import { SERVICE_SCENARIOS } from "./scenarios_service.ts";
 import { TABLE_SCENARIOS } from "./scenarios_tables.ts";
@@ -13,4 +14,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...NATS_SCENARIOS,
   ...TABLE_SCENARIOS,
   ...DATABASE_SCENARIOS,
+  ...PARKING_SCENARIOS,
 ];

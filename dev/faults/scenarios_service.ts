@@ -32,9 +32,10 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
     isControl: true,
     faults: async (run) => {
       await run.bed.sql.unsafe(`
-        create function forget() returns trigger language plpgsql as 'begin return null; end';
-        create trigger forget before insert on state_tables.delivered
-          for each row execute function forget()`);
+        create function forget() returns trigger language plpgsql as
+          'begin delete from state_tables.delivered; return null; end';
+        create trigger forget after insert on state_tables.delivered
+          for each statement execute function forget()`);
       await killAfterCommit(run);
     },
     seen: () => null,

@@ -38,6 +38,27 @@ async function readTable(bed: Bed, table: string): Promise<FoundRow[]> {
   return found?.found === true ? [...await bed.sql`select * from ${bed.sql(table)}`] : [];
 }
 
+/**
+ * Rows of one table that were committed before rows of an earlier message. Ids ascend as messages
+ * were published; transaction numbers as flushes began.
+ */
+export async function orderFaults(bed: Bed): Promise<string[]> {
+  const faults: string[] = [];
+  for (const { table } of bed.targets) {
+    const [found] = await bed.sql`select to_regclass(${`"${table}"`}) is not null as found`;
+    if (found?.found !== true) continue;
+    const flushes = await bed.sql`
+      select min(id::bigint)::text as first, max(id::bigint)::text as last from ${bed.sql(table)}
+      group by xmin::text::bigint order by xmin::text::bigint`;
+    let reached = 0;
+    for (const { first, last } of flushes) {
+      if (Number(first) < reached) faults.push(`${table}: row ${first} came behind row ${reached}`);
+      reached = Math.max(reached, Number(last));
+    }
+  }
+  return faults.slice(0, IDS_SHOWN);
+}
+
 /** What the tables say, as sentences. */
 export function comparisonFaults(comparison: Comparison): string[] {
   const faults: string[] = [];
@@ -117,6 +138,8 @@ export function countsOf(logs: readonly LogLine[][]): ProgramCounts {
     rejectedRows: total("rejected_rows"),
     extensions: total("extensions"),
     statusesLost: total("statuses_lost"),
+    parkedMessages: total("parked_messages"),
+    unparkedMessages: total("unparked_messages"),
   };
 }
 

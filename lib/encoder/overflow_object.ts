@@ -3,7 +3,7 @@
  * under the record's own key. A key that PostgreSQL cannot hold gets the hashed name that a column
  * for it would have, so that two keys never become one.
  */
-import type { ColumnCodec } from "../schema/acceptance.ts";
+import type { ColumnCodec } from "../schema/column_codec.ts";
 import { columnNameFor, isStorableText } from "../schema/identifiers.ts";
 import { copyEscaped, copyPlain, type JsonText } from "./json_text.ts";
 import type { KeySlot } from "./record_keys.ts";

@@ -1,5 +1,5 @@
 /** The time of receipt as COPY text, in the form that its column wants (contract §5). */
-import type { ColumnCodec } from "../schema/acceptance.ts";
+import type { ColumnCodec } from "../schema/column_codec.ts";
 
 const encoder = new TextEncoder();
 
@@ -16,6 +16,9 @@ export function receiptTime(codec: ColumnCodec, atMs: number): Uint8Array {
   switch (codec.kind) {
     case "timestamptz":
       return encoder.encode(iso);
+    case "timestamp":
+      // Without a zone: UTC, as everywhere.
+      return encoder.encode(iso.slice(0, -1));
     case "json":
       return encoder.encode(`"${iso}"`);
     case "text":

@@ -1,5 +1,5 @@
 /** The columns of a plan with all that writing a row needs of them. */
-import type { ColumnCodec } from "../schema/acceptance.ts";
+import type { ColumnCodec } from "../schema/column_codec.ts";
 import type { ColumnPlan } from "../schema/column_plan.ts";
 import { OVERFLOW_COLUMN } from "../schema/identifiers.ts";
 import { receiptTime } from "./receipt_time.ts";

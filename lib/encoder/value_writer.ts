@@ -3,7 +3,8 @@
  * decided by a look at the token and the length; everything else is asked of schema/acceptance.ts,
  * so that speed never changes an answer.
  */
-import { acceptsNumber, acceptsString, type ColumnCodec } from "../schema/acceptance.ts";
+import { acceptsNumber, acceptsString } from "../schema/acceptance.ts";
+import type { ColumnCodec } from "../schema/column_codec.ts";
 import { isTimestamp } from "../schema/date_time.ts";
 import { readDecimal, wholeText } from "../schema/decimal.ts";
 import {
@@ -17,6 +18,7 @@ import {
   TOKEN_TRUE,
 } from "../schema/json_token.ts";
 import { numberText } from "../schema/value_kind.ts";
+import { writeArray } from "./array_writer.ts";
 import { copyEscaped, copyPlain, type JsonText, writeAscii } from "./json_text.ts";
 import { decodedString, hasOutsizeNumber } from "./value_judge.ts";
 
@@ -38,6 +40,9 @@ const INT8_DIGITS_SAFE = 18;
  */
 const FLOAT8_CHARACTERS_SAFE = 16;
 
+/** Digits of a second that a timestamptz keeps which was not told to keep less. */
+const MICROSECOND_DIGITS = 6;
+
 /** Bytes of a number that surely fits numeric when it has no exponent. */
 const NUMERIC_CHARACTERS_SAFE = 1_000;
 
@@ -54,16 +59,20 @@ export function fastPathOf(codec: ColumnCodec): number {
     case "numeric":
       return codec.modifier === null ? FAST_NUMERIC : FAST_NONE;
     case "timestamptz":
-      return FAST_TIMESTAMPTZ;
+      return codec.digits === MICROSECOND_DIGITS ? FAST_TIMESTAMPTZ : FAST_NONE;
     case "json":
       return FAST_JSON;
     case "text":
       return codec.charactersMax === null ? FAST_TEXT : FAST_NONE;
     case "boolean":
     case "float4":
+    case "timestamp":
+    case "time":
     case "date":
     case "uuid":
+    case "bytea":
     case "enum":
+    case "array":
     case "unsupported":
       return FAST_NONE;
     default:
@@ -214,6 +223,7 @@ function writeStructure(
     const fits = codec.charactersMax === null || acceptsString(codec, payload, start, end);
     return fits ? copyEscaped(payload, start, end, out, at) : -1;
   }
+  if (codec.kind === "array") return writeArray(codec.element, value, text, out, at);
   if (codec.kind !== "json") return -1;
   const isRefused = token === TOKEN_SUSPECT_STRUCTURE && !codec.holdsOutsize &&
     hasOutsizeNumber(payload, start, end);

@@ -127,10 +127,14 @@ export class Pipeline {
     this.#summary = clock.every(SUMMARY_MS, () => this.#summarise());
   }
 
-  /** Begins to take messages, and to write rows that an earlier run parked. */
-  start(): void {
+  /**
+   * Begins to write rows that an earlier run parked, then to take messages, which go behind them.
+   * When the database is away just now, parked rows are looked for again in the background.
+   */
+  async start(): Promise<void> {
+    const isFound = await this.#resumeParked();
+    if (!isFound) this.#context.track(this.#resumeParkedLater());
     this.#options.source.start(this.#intake.accept);
-    this.#context.track(this.#resumeParked());
   }
 
   /**
@@ -200,8 +204,11 @@ export class Pipeline {
     });
   }
 
-  /** A processor that is gone from the catalog leaves its parked rows to the operator. */
-  async #resumeParked(): Promise<void> {
+  /**
+   * Occupies the writers of parked rows; false when the database could not be asked. A processor that
+   * is gone from the catalog leaves its parked rows to the operator.
+   */
+  async #resumeParked(): Promise<boolean> {
     const { rejects, log } = this.#options;
     const { gate } = this.#context;
     const { signal } = this.#stopped;
@@ -212,11 +219,18 @@ export class Pipeline {
         if (record !== null) this.#writers.writer(record).resumeParked();
         else log.warn("Parked rows of a processor that is not in the catalog", { processorId });
       }
+      return true;
     } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof StoreUnavailableError)) throw error;
+      if (signal.aborted || error instanceof StoreUnavailableError) return false;
+      throw error;
+    }
+  }
+
+  async #resumeParkedLater(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
       await this.#options.clock.delay(RESUME_RETRY_MS, signal).catch(() => undefined);
-      if (!signal.aborted) await this.#resumeParked();
+      if (await this.#resumeParked()) return;
     }
   }
 

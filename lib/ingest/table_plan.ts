@@ -9,7 +9,7 @@ import type { EncodedBatch } from "../encoder/exact_encoder.ts";
 import type { Log } from "../log.ts";
 import { type ColumnPlan, compilePlan, TIMESTAMP_KEY } from "../schema/column_plan.ts";
 import { ownTypeOf } from "../schema/column_type.ts";
-import { OVERFLOW_COLUMN } from "../schema/identifiers.ts";
+import { OVERFLOW_COLUMN, tableNames } from "../schema/identifiers.ts";
 import { inferColumnType } from "../schema/inference.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { widen } from "../schema/widening.ts";
@@ -55,6 +55,7 @@ export class TablePlan {
   readonly #refused: RefusedChanges;
   #table: TableDescription | null = null;
   #plan: ColumnPlan | null = null;
+  #isClaimed = false;
   #sendDefaults: ReadonlySet<string> = new Set();
 
   constructor(options: TablePlanOptions) {
@@ -112,7 +113,10 @@ export class TablePlan {
     const overflow = lacksOverflow && encoded.plan.overflow === null &&
       this.#refused.reason("overflow", OVERFLOW_COLUMN) === null;
     const isMissing = this.#table === null && encoded.rows.count > 0;
-    if (!isMissing && columns.length === 0 && widenings.length === 0 && !overflow) return null;
+    if (
+      !isMissing && !this.#lacksClaim() && columns.length === 0 && widenings.length === 0 &&
+      !overflow
+    ) return null;
     return { columns, widenings, overflow };
   }
 
@@ -129,6 +133,7 @@ export class TablePlan {
       cause,
     });
     this.#table = table;
+    this.#isClaimed = true;
     counters.tableChanges++;
     counters.refusedChanges += refused.length;
     counters.widenedColumns += wanted.widenings.length -
@@ -138,6 +143,16 @@ export class TablePlan {
       this.#refused.note("widening", wideningName(widening), "it was made and did not help");
     }
     for (const refusal of refused) this.#refuse(refusal, wanted);
+  }
+
+  /**
+   * The table has the name that PostgreSQL itself cut, and nobody has written down by now whose it is:
+   * the change claims it, or another full name might come to the same table.
+   */
+  #lacksClaim(): boolean {
+    if (this.#table === null || this.#isClaimed) return false;
+    const { fullName } = this.#options.identity;
+    return this.#table.name === tableNames(fullName).truncated;
   }
 
   #refuse({ kind, name, reason }: RefusedChange, { widenings }: Wanted): void {

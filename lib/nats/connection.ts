@@ -28,6 +28,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** Wait before the same server is tried again, and what chance adds to it, in milliseconds. */
 const RECONNECT_WAIT_MS = 500;
 const RECONNECT_JITTER_MS = 1_000;
+/** An answer to a ping of ours takes no longer on a connection that works, in milliseconds. */
+const PROBE_TIMEOUT_MS = 3_000;
 /** Pings that stay unanswered show a half-open connection: found within three intervals. */
 const PING_INTERVAL_MS = 10_000;
 const PINGS_UNANSWERED_MAX = 2;
@@ -60,6 +62,11 @@ export interface Connection extends AsyncDisposable {
   readonly inboxPrefix: string;
   /** False while it reconnects. */
   readonly isConnected: boolean;
+  /**
+   * Pings the server; when no answer comes within three seconds, packets are being swallowed, and the
+   * connection is made anew. For who has a reason to doubt it; one probe at a time.
+   */
+  probe(): void;
   /** Calls the listener after each reconnect until the handle is disposed. */
   onReconnect(listener: () => void): Disposable;
 }
@@ -76,11 +83,18 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
   const listeners = new Set<() => void>();
   const state = { isConnected: true, isWanted: true };
   const watching = watch({ client, listeners, state, options });
+  const ending = new AbortController();
+  let probing: Promise<void> | null = null;
   return {
     client,
     inboxPrefix: options.inboxPrefix ?? DEFAULT_INBOX_PREFIX,
     get isConnected(): boolean {
       return state.isConnected;
+    },
+    probe(): void {
+      if (!state.isConnected || !state.isWanted) return;
+      probing ??= probeOnce(client, state, { ...options, signal: ending.signal })
+        .finally(() => probing = null);
     },
     onReconnect(listener): Disposable {
       listeners.add(listener);
@@ -88,6 +102,8 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
     },
     async [Symbol.asyncDispose](): Promise<void> {
       state.isWanted = false;
+      ending.abort();
+      await probing;
       await drain(client, options);
       await watching;
     },
@@ -177,6 +193,23 @@ function authenticatorOf(
       throw new TypeError(`Unknown credentials ${typeof never}`);
     }
   }
+}
+
+/** Forces a reconnect when a ping stays unanswered; never rejects. */
+async function probeOnce(
+  client: NatsConnection,
+  state: { readonly isConnected: boolean; readonly isWanted: boolean },
+  { clock, log, signal }: Pick<OpenConnectionOptions, "clock" | "log"> & { signal: AbortSignal },
+): Promise<void> {
+  const timer = new AbortController();
+  const answered = client.flush().then(() => true, () => true); // closed or reconnected: known
+  const late = clock.delay(PROBE_TIMEOUT_MS, AbortSignal.any([timer.signal, signal]))
+    .then(() => false, () => true);
+  const isAlive = await Promise.race([answered, late]);
+  timer.abort();
+  if (isAlive || !state.isConnected || !state.isWanted) return;
+  log.warn("NATS does not answer a ping, connecting anew", { waited_ms: PROBE_TIMEOUT_MS });
+  await client.reconnect().catch(() => {}); // closed meanwhile
 }
 
 /** Ends when the connection is closed for good. */

@@ -58,6 +58,8 @@ export class PullSource implements NatsSource {
   /** Requests carry it: answers to requests from before a renewal are old news. */
   #epoch = 0;
   #renewing: Promise<void> | null = null;
+  /** Ends the renewal under way, whose question died with its connection. */
+  #restartRenewal = new AbortController();
   #stopping: Promise<void> | null = null;
   #heardMs = 0;
   #refusal: string | null = null;
@@ -89,7 +91,7 @@ export class PullSource implements NatsSource {
         else this.#onMessage(message, onMessage);
       },
     });
-    this.#open.use(connection.onReconnect(() => this.#renew("reconnected")));
+    this.#open.use(connection.onReconnect(() => this.#onReconnect()));
     this.#open.use(clock.every(TICK_MS, () => this.#tick()));
     this.#heardMs = clock.monotonic();
     this.#pull();
@@ -200,6 +202,7 @@ export class PullSource implements NatsSource {
     if (this.#mode !== "flowing" || this.#renewing !== null || !connection.isConnected) return;
     const silentMs = clock.monotonic() - this.#heardMs;
     if (this.#window.outstanding > 0 && silentMs > this.#times.silenceMaxMs) {
+      connection.probe();
       return this.#renew(`nothing heard for ${Math.round(silentMs)} ms`);
     }
     this.#pull();
@@ -210,6 +213,13 @@ export class PullSource implements NatsSource {
     return `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
   }
 
+  /** A renewal under way asked on the old connection: it begins again. */
+  #onReconnect(): void {
+    this.#restartRenewal.abort();
+    this.#renewing = null;
+    this.#renew("reconnected");
+  }
+
   /** Looks what consumer is there, attaches to it, and asks anew. */
   #renew(reason: string): void {
     if (this.#mode === "stopped" || this.#mode === "idle" || this.#renewing !== null) return;
@@ -217,7 +227,11 @@ export class PullSource implements NatsSource {
     log.debug("Looking the consumer up", { reason });
     this.#epoch++;
     this.#window.reset();
-    this.#renewing = attachment.renew(this.#stopped.signal).then(() => {
+    const restart = this.#restartRenewal = new AbortController();
+    const signal = AbortSignal.any([this.#stopped.signal, restart.signal]);
+    const renewing = attachment.renew(signal).then(() => {
+      // Aborted just behind its success: the next renewal has the say.
+      if (restart.signal.aborted) return;
       this.#window = this.#newWindow();
       this.#times = pullTimes(attachment.binding.config);
       this.#messageSource = this.#newMessageSource();
@@ -225,9 +239,10 @@ export class PullSource implements NatsSource {
       this.#renewing = null;
       this.#pull();
     }).catch(() => {
-      // Only the end of this source ends the renewal without a consumer.
-      this.#renewing = null;
+      // Only the end of this source, or the next renewal, ends this one without a consumer.
+      if (!restart.signal.aborted) this.#renewing = null;
     });
+    this.#renewing = renewing;
   }
 
   #onRefusal(error: Error): void {

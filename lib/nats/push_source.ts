@@ -48,6 +48,8 @@ export class PushSource implements NatsSource {
   #messageSource: MessageSource;
   #subscription: Subscription | null = null;
   #renewing: Promise<void> | null = null;
+  /** Ends the renewal under way, whose question died with its connection. */
+  #restartRenewal = new AbortController();
   #stopping: Promise<void> | null = null;
   #heardMs = 0;
   /** The consumer is being looked up after a silence. */
@@ -75,7 +77,7 @@ export class PushSource implements NatsSource {
     this.#receive = onMessage;
     this.#heardMs = clock.monotonic();
     this.#subscribe();
-    this.#open.use(connection.onReconnect(() => this.#renew("reconnected")));
+    this.#open.use(connection.onReconnect(() => this.#onReconnect()));
     this.#open.use(clock.every(TICK_MS, () => this.#tick()));
   }
 
@@ -156,6 +158,7 @@ export class PushSource implements NatsSource {
     if (this.#checking || this.#renewing !== null || !connection.isConnected) return;
     if (clock.monotonic() - this.#heardMs < SILENCE_MAX_MS) return;
     this.#checking = true;
+    connection.probe();
     attachment.isCurrent().then((isCurrent) => {
       this.#heardMs = clock.monotonic();
       if (!isCurrent) this.#renew("the consumer is gone");
@@ -167,21 +170,34 @@ export class PushSource implements NatsSource {
     });
   }
 
+  /** A renewal under way asked on the old connection: it begins again. */
+  #onReconnect(): void {
+    this.#restartRenewal.abort();
+    this.#renew("reconnected");
+  }
+
   #renew(reason: string): void {
-    if (this.#mode !== "flowing" || this.#renewing !== null) return;
+    const isUnderWay = this.#renewing !== null && !this.#restartRenewal.signal.aborted;
+    if (this.#mode !== "flowing" || isUnderWay) return;
     this.#options.log.debug("Looking the consumer up", { reason });
-    this.#renewing = this.#attachAgain().catch(() => {
-      // Only the end of this source ends the renewal without a consumer.
+    const restart = this.#restartRenewal = new AbortController();
+    const signal = AbortSignal.any([this.#stopped.signal, restart.signal]);
+    // After the one before: subscriptions are changed by one renewal at a time.
+    const before = this.#renewing ?? Promise.resolve();
+    const renewing: Promise<void> = before.then(() => this.#attachAgain(signal)).catch(() => {
+      // Only the end of this source, or the next renewal, ends this one without a consumer.
     }).finally(() => {
+      if (this.#renewing !== renewing) return;
       this.#heardMs = this.#options.clock.monotonic();
       this.#renewing = null;
     });
+    this.#renewing = renewing;
   }
 
-  async #attachAgain(): Promise<void> {
+  async #attachAgain(signal: AbortSignal): Promise<void> {
     const { attachment, clock } = this.#options;
     const before = attachment.binding;
-    await attachment.renew(this.#stopped.signal);
+    await attachment.renew(signal);
     const { origin, config } = attachment.binding;
     if (origin === before.origin) return;
     this.#messageSource = this.#newMessageSource();

@@ -1,101 +1,18 @@
 /**
  * Which values a column accepts: those that its type holds without loss (design §8). PostgreSQL
  * itself would round, cut, drop an offset or read a word as a date; nothing of that kind gets here.
- * Types that this program never creates have one codec each and a listed set of lossless forms; a
- * type without a codec accepts nothing but null.
  */
-import { isCalendarDate, isTimestamp } from "./date_time.ts";
+import type { ColumnCodec } from "./column_codec.ts";
+import { isCalendarDate, isLocalTimestamp, isTime, isTimestamp } from "./date_time.ts";
 import {
   type Decimal,
   fitsInteger,
   fitsNumeric,
   fitsNumericModifier,
-  INTEGER_RANGES,
-  type IntegerRange,
   isExactDouble,
   isExactSingle,
   readDecimal,
 } from "./decimal.ts";
-import type { TableColumn } from "./table_description.ts";
-
-/** How values are put into one column. */
-export type ColumnCodec =
-  | { readonly kind: "boolean" }
-  | { readonly kind: "integer"; readonly range: IntegerRange }
-  | { readonly kind: "float8" }
-  | { readonly kind: "float4" }
-  | { readonly kind: "numeric"; readonly modifier: NumericModifier | null }
-  | { readonly kind: "timestamptz" }
-  | { readonly kind: "date" }
-  | { readonly kind: "uuid" }
-  | { readonly kind: "enum"; readonly labels: ReadonlySet<string> }
-  /** `json` and `jsonb`: any value as JSON; only `json` keeps numbers beyond numeric. */
-  | { readonly kind: "json"; readonly holdsOutsize: boolean }
-  /** `text`, `varchar` and `char`: any value as text. */
-  | {
-    readonly kind: "text";
-    /** Length bound in characters, or null. */
-    readonly charactersMax: number | null;
-    /** `char(n)` fills up with blanks, and does not tell trailing ones apart. */
-    readonly isPadded: boolean;
-  }
-  /** A type without a rule yet. */
-  | { readonly kind: "unsupported" };
-
-/** The two numbers of `numeric(precision, scale)`. */
-export interface NumericModifier {
-  readonly precision: number;
-  readonly scale: number;
-}
-
-/** `typmod` of varchar, char and numeric counts four bytes of header (PostgreSQL's VARHDRSZ). */
-const HEADER = 4;
-
-/** The codec of a column as the catalog describes it. */
-export function codecOf(column: TableColumn): ColumnCodec {
-  if (column.typeKind === "e") return { kind: "enum", labels: new Set(column.enumLabels) };
-  if (column.typeKind !== "b" || column.typeSchema !== "pg_catalog") return { kind: "unsupported" };
-  const isBounded = column.typmod >= HEADER;
-  switch (column.typeName) {
-    case "bool":
-      return { kind: "boolean" };
-    case "int2":
-    case "int4":
-    case "int8":
-      return { kind: "integer", range: INTEGER_RANGES[column.typeName] };
-    case "float8":
-    case "float4":
-    case "date":
-    case "uuid":
-      return { kind: column.typeName };
-    case "numeric":
-      return { kind: "numeric", modifier: isBounded ? numericModifier(column.typmod) : null };
-    case "timestamptz":
-      // timestamptz(p) rounds; -1 and 6 both mean microseconds.
-      return column.typmod === -1 || column.typmod === 6
-        ? { kind: "timestamptz" }
-        : { kind: "unsupported" };
-    case "jsonb":
-    case "json":
-      return { kind: "json", holdsOutsize: column.typeName === "json" };
-    case "text":
-    case "varchar":
-    case "bpchar":
-      return {
-        kind: "text",
-        charactersMax: isBounded ? column.typmod - HEADER : null,
-        isPadded: column.typeName === "bpchar" && isBounded,
-      };
-    default:
-      return { kind: "unsupported" };
-  }
-}
-
-/** PostgreSQL 15 packs the scale into eleven bits with a sign; before it was never negative. */
-function numericModifier(typmod: number): NumericModifier {
-  const packed = typmod - HEADER;
-  return { precision: (packed >> 16) & 0xffff, scale: ((packed & 0x7ff) ^ 1024) - 1024 };
-}
 
 /** A column of this codec holds the JSON number without loss; `text` is its source. */
 export function acceptsNumber(codec: ColumnCodec, text: string): boolean {
@@ -114,9 +31,13 @@ export function acceptsNumber(codec: ColumnCodec, text: string): boolean {
     }
     case "boolean":
     case "timestamptz":
+    case "timestamp":
+    case "time":
     case "date":
     case "uuid":
+    case "bytea":
     case "enum":
+    case "array":
     case "unsupported":
       return false;
     default:
@@ -159,9 +80,15 @@ export function acceptsString(
 ): boolean {
   switch (codec.kind) {
     case "timestamptz":
-      return isTimestamp(bytes, start, end);
+      return isTimestamp(bytes, start, end, codec.digits);
+    case "timestamp":
+      return isLocalTimestamp(bytes, start, end, codec.digits);
+    case "time":
+      return isTime(bytes, start, end, codec.digits);
     case "date":
       return isCalendarDate(bytes, start, end);
+    case "bytea":
+      return isHexBytes(bytes, start, end);
     case "uuid":
       return isUuid(bytes, start, end);
     case "enum":
@@ -176,6 +103,7 @@ export function acceptsString(
     case "float8":
     case "float4":
     case "numeric":
+    case "array":
     case "unsupported":
       return false;
     default:
@@ -207,6 +135,14 @@ function isUuid(bytes: Uint8Array, start: number, end: number): boolean {
     const isDash = i === 8 || i === 13 || i === 18 || i === 23;
     if (isDash ? code !== 0x2d : !isHexDigit(code)) return false;
   }
+  return true;
+}
+
+/** The form that PostgreSQL prints: `\x` and two hexadecimal digits for each byte. */
+function isHexBytes(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < 2 || (end - start) % 2 !== 0) return false;
+  if (bytes[start] !== 0x5c || bytes[start + 1] !== 0x78) return false;
+  for (let at = start + 2; at < end; at++) if (!isHexDigit(bytes[at] ?? 0)) return false;
   return true;
 }
 

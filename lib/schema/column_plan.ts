@@ -4,10 +4,10 @@
  * a new plan. Columns that take care of themselves (generated, DEFAULT, identity) are left out until a
  * record has their key.
  */
-import { codecOf, type ColumnCodec } from "./acceptance.ts";
+import { codecOf, type ColumnCodec } from "./column_codec.ts";
 import { keyOfColumn } from "./column_keys.ts";
 import { OVERFLOW_COLUMN } from "./identifiers.ts";
-import type { TableColumn, TableDescription } from "./table_description.ts";
+import type { TableColumn, TableDescription, ValueType } from "./table_description.ts";
 
 /** The key and column of the receipt time (contract §5). */
 export const TIMESTAMP_KEY = "_timestamp";
@@ -130,10 +130,14 @@ function overflowOf(table: TableDescription | null): ColumnPlan["overflow"] {
   return isJsonb ? { hasDefault: column.hasDefault } : null;
 }
 
-/** The receipt time goes into columns that hold a moment or any text; others keep their default. */
+/**
+ * The receipt time goes into columns that hold a moment, rounded where they say so, or any text;
+ * others keep their default.
+ */
 function unsentTimestamp(column: TableColumn): UnsentKey | null {
   const codec = codecOf(column);
-  const canHold = codec.kind === "timestamptz" || codec.kind === "json" ||
+  const canHold = codec.kind === "timestamptz" || codec.kind === "timestamp" ||
+    codec.kind === "json" ||
     (codec.kind === "text" && (codec.charactersMax ?? Infinity) >= TIMESTAMP_CHARACTERS);
   return canHold && !column.generated ? null : { kind: "ignored" };
 }
@@ -141,16 +145,29 @@ function unsentTimestamp(column: TableColumn): UnsentKey | null {
 /** Length of `2026-11-24T12:00:00Z`. */
 const TIMESTAMP_CHARACTERS = 20;
 
-/** The type as SQL spells it, with its modifier. */
+/** The type as SQL spells it, with its modifier; a domain by its name. */
 function typeWords(column: TableColumn): string {
-  const name = SQL_NAMES[column.typeName] ?? column.typeName;
+  const { domainOver, elements } = column;
+  if (domainOver !== null || elements === null) return typeName(column, codecOf(column));
   const codec = codecOf(column);
-  if (codec.kind === "numeric" && codec.modifier !== null) {
-    return `${name}(${codec.modifier.precision},${codec.modifier.scale})`;
+  return `${typeName(elements, codec.kind === "array" ? codec.element : codec)}[]`;
+}
+
+function typeName(type: ValueType, codec: ColumnCodec): string {
+  const name = SQL_NAMES[type.typeName] ?? type.typeName;
+  switch (codec.kind) {
+    case "numeric":
+      if (codec.modifier === null) return name;
+      return `${name}(${codec.modifier.precision},${codec.modifier.scale})`;
+    case "text":
+      return codec.charactersMax === null ? name : `${name}(${codec.charactersMax})`;
+    case "timestamptz":
+    case "timestamp":
+    case "time":
+      return type.typmod < 0 ? name : `${name}(${codec.digits})`;
+    default:
+      return name;
   }
-  return codec.kind === "text" && codec.charactersMax !== null
-    ? `${name}(${codec.charactersMax})`
-    : name;
 }
 
 /** Catalog names that SQL spells otherwise. */

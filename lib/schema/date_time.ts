@@ -1,6 +1,6 @@
 /**
  * Dates and times that PostgreSQL holds and gives back as they are meant: RFC 3339 date-times with a
- * zone, and plain calendar dates. Everything that PostgreSQL would read otherwise than it is written
+ * zone, the same without one, times of day, and calendar dates. Everything that PostgreSQL would read otherwise than it is written
  * (leap seconds, 24:00, nanoseconds, words such as `now`) is refused here. Works on bytes.
  */
 
@@ -13,6 +13,8 @@ const OFFSET_HOURS_MAX = 15;
 const FRACTION_DIGITS_MAX = 6;
 
 const DATE_LENGTH = 10;
+/** `12:00:00`. */
+const TIME_LENGTH = 8;
 /** Up to the seconds: `2026-11-24T12:00:00`. */
 const TIME_END = 19;
 /** With the shortest zone, `Z`. */
@@ -32,34 +34,79 @@ export function isCalendarDate(bytes: Uint8Array, start: number, end: number): b
 }
 
 /**
- * The text is an RFC 3339 date-time: `T` between date and time, `Z` or an offset behind it, at most
- * microseconds, no leap second; local and UTC year are 0001 to 9999.
+ * The text is a time of day, `HH:MM:SS` and perhaps a fraction of which no more than `digitsMax`
+ * digits matter; no zone.
  */
-export function isTimestamp(bytes: Uint8Array, start: number, end: number): boolean {
+export function isTime(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  digitsMax: number = FRACTION_DIGITS_MAX,
+): boolean {
+  if (end - start < TIME_LENGTH || minutesOfDay(bytes, start) === -1) return false;
+  return start + TIME_LENGTH === end ||
+    skipFraction(bytes, start + TIME_LENGTH, end, digitsMax) === end;
+}
+
+/** The text is a date-time without a zone: a calendar date, `T` or a blank, a time of day. */
+export function isLocalTimestamp(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  digitsMax: number = FRACTION_DIGITS_MAX,
+): boolean {
+  if (end - start < DATE_LENGTH + 1 + TIME_LENGTH) return false;
+  const separator = bytes[start + DATE_LENGTH];
+  if (separator !== 0x54 && separator !== 0x20) return false;
+  return isCalendarDate(bytes, start, start + DATE_LENGTH) &&
+    isTime(bytes, start + DATE_LENGTH + 1, end, digitsMax);
+}
+
+/**
+ * The text is an RFC 3339 date-time: `T` between date and time, `Z` or an offset behind it, at most
+ * microseconds, of which no more than `digitsMax` digits matter, no leap second; local and UTC year
+ * are 0001 to 9999.
+ */
+export function isTimestamp(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  digitsMax: number = FRACTION_DIGITS_MAX,
+): boolean {
   const length = end - start;
   if (length < TIMESTAMP_LENGTH_MIN || length > TIMESTAMP_LENGTH_MAX) return false;
   const separator = bytes[start + DATE_LENGTH];
   if (separator !== 0x54 && separator !== 0x74) return false;
   if (!isCalendarDate(bytes, start, start + DATE_LENGTH)) return false;
-  if (bytes[start + 13] !== 0x3a || bytes[start + 16] !== 0x3a) return false;
-  const hour = twoDigits(bytes, start + 11);
-  const minute = twoDigits(bytes, start + 14);
-  const second = twoDigits(bytes, start + 17);
-  if (!(hour <= 23 && minute <= 59 && second <= 59)) return false;
-  const zone = skipFraction(bytes, start + TIME_END, end);
-  if (zone === -1) return false;
+  const minutes = minutesOfDay(bytes, start + DATE_LENGTH + 1);
+  if (minutes === -1) return false;
+  const zone = skipFraction(bytes, start + TIME_END, end, digitsMax);
+  if (zone === -1 || zone === end) return false;
   if (zone === end - 1) return bytes[zone] === 0x5a || bytes[zone] === 0x7a;
   const offset = offsetMinutes(bytes, zone, end);
-  return !Number.isNaN(offset) && staysInRange(bytes, start, hour * 60 + minute - offset);
+  return !Number.isNaN(offset) && staysInRange(bytes, start, minutes - offset);
 }
 
-/** Where the zone begins, or -1 when the fraction is none or too long. */
-function skipFraction(bytes: Uint8Array, start: number, end: number): number {
+/** Minutes since midnight of `HH:MM:SS` at `start`, or -1 when it is no such time. */
+function minutesOfDay(bytes: Uint8Array, start: number): number {
+  if (bytes[start + 2] !== 0x3a || bytes[start + 5] !== 0x3a) return -1;
+  const hour = twoDigits(bytes, start);
+  const minute = twoDigits(bytes, start + 3);
+  const second = twoDigits(bytes, start + 6);
+  return hour <= 23 && minute <= 59 && second <= 59 ? hour * 60 + minute : -1;
+}
+
+/** The offset behind a fraction, or `start` when there is none; -1 when it has too many digits. */
+function skipFraction(bytes: Uint8Array, start: number, end: number, digitsMax: number): number {
   if (bytes[start] !== 0x2e) return start;
   let position = start + 1;
-  while (position < end && isDigit(bytes[position])) position++;
+  let significant = 0;
+  while (position < end && isDigit(bytes[position])) {
+    if (bytes[position] !== 0x30) significant = position - start;
+    position++;
+  }
   const digits = position - start - 1;
-  return digits >= 1 && digits <= FRACTION_DIGITS_MAX && position < end ? position : -1;
+  return digits >= 1 && digits <= FRACTION_DIGITS_MAX && significant <= digitsMax ? position : -1;
 }
 
 /** Minutes east of UTC; NaN when it is no offset that PostgreSQL takes. */

@@ -9,25 +9,33 @@ export interface TableName {
   readonly name: string;
 }
 
-/** One live column. */
-export interface TableColumn {
-  readonly name: string;
-  /** Position in the catalog (`pg_attribute.attnum`), from 1. */
-  readonly attnum: number;
-  /** `pg_type.typname` of the column's type in `pg_catalog` spelling, for example `int8`, `varchar`. */
+/** A type as the catalog describes it. */
+export interface ValueType {
+  /** `pg_type.typname`: in `pg_catalog` spelling, for example `int8`, `varchar`. */
   readonly typeName: string;
   /** Schema of that type; `pg_catalog` for the built-in ones. */
   readonly typeSchema: string;
-  /** `pg_attribute.atttypid`. */
-  readonly typeOid: number;
-  /** `pg_attribute.atttypmod`; -1 when the type has no modifier. */
+  /** `pg_attribute.atttypmod`, or `pg_type.typtypmod` of a domain; -1 without a modifier. */
   readonly typmod: number;
   /** `pg_type.typtype`: b base, c composite, d domain, e enum, p pseudo, r range, m multirange. */
   readonly typeKind: string;
   /** Labels of an enum, in order; empty for every other type. */
   readonly enumLabels: readonly string[];
+}
+
+/** One live column. */
+export interface TableColumn extends ValueType {
+  readonly name: string;
+  /** Position in the catalog (`pg_attribute.attnum`), from 1. */
+  readonly attnum: number;
+  /** `pg_attribute.atttypid`. */
+  readonly typeOid: number;
+  /** The type under a domain, however many lie on each other; null for every other column. */
+  readonly domainOver: ValueType | null;
+  /** Type of the elements of an array, or of a domain over one; null for every other column. */
+  readonly elements: ValueType | null;
   readonly notNull: boolean;
-  /** The column has a DEFAULT expression (not a generated column's). */
+  /** The column or its domain has a DEFAULT expression (not a generated column's). */
   readonly hasDefault: boolean;
   /** GENERATED ALWAYS AS (…): nothing can be sent. */
   readonly generated: boolean;

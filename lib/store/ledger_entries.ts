@@ -4,6 +4,7 @@
  * overlapping flushes of two instances would deadlock otherwise. The ledger's own integers are
  * spliced into the statements; they are checked to be integers.
  */
+import { StoreUnavailableError } from "../errors.ts";
 import type { MessageIdentity, StreamOrigin } from "../ingest/delivery.ts";
 import type { Session } from "./session.ts";
 import type { SourceIds } from "./source_ids.ts";
@@ -59,15 +60,16 @@ function insertText({ source, entries }: SourceEntries): string {
   const sequences = integerArray(entries.map(({ identity }) => identity.sequence));
   const times = integerArray(entries.map(({ identity }) => identity.storedNs));
   return `INSERT INTO state_tables.delivered (source, seq, stored_ns)
-    SELECT ${source}, seq, ns FROM unnest('${sequences}'::bigint[], '${times}'::bigint[])
-    u(seq, ns) WHERE NOT EXISTS (SELECT FROM state_tables.source s
-      WHERE s.id = ${source} AND u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns)
-    ORDER BY seq, ns`;
+    SELECT s.id, u.seq, u.ns FROM state_tables.source s
+    CROSS JOIN unnest('${sequences}'::bigint[], '${times}'::bigint[]) u(seq, ns)
+    WHERE s.id = ${source}
+      AND (u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns) IS NOT TRUE
+    ORDER BY u.seq, u.ns`;
 }
 
 /**
- * Inserts all entries; false when some were left out because they were pruned: they are known, and
- * the transaction is to be rolled back.
+ * Inserts all entries; false when some were left out because they were pruned, or all because the
+ * source's number is gone: the transaction is to be rolled back, and the slow way tells.
  *
  * @throws {StatementError} for which {@linkcode isLedgerConflict} holds, when any is known
  */
@@ -85,13 +87,18 @@ export function isLedgerConflict(error: unknown): boolean {
     error.schema === "state_tables" && error.table === "delivered";
 }
 
-/** Inserts what is missing and answers with the indexes of those that were known. */
+/**
+ * Inserts what is missing and answers with the indexes of those that were known.
+ *
+ * @throws {StoreUnavailableError} a number is not the ledger's any more: it was dropped and made anew
+ */
 export async function insertMissingEntries(
   session: Session,
   ledger: LedgerEntries,
 ): Promise<ReadonlySet<number>> {
   const known = new Set<number>();
   for (const group of ledger.bySource) {
+    await assertSource(session, group.source);
     const inserted = await session.queryOnce<{ seq: string; stored_ns: string }>(
       `${insertText(group)} ON CONFLICT DO NOTHING RETURNING seq, stored_ns`,
     );
@@ -102,4 +109,17 @@ export async function insertMissingEntries(
     }
   }
   return known;
+}
+
+/**
+ * A number that the ledger does not have would make every message a known one. Reading it keeps the
+ * table locked against being dropped until the transaction ends.
+ */
+async function assertSource(session: Session, source: number): Promise<void> {
+  const found = await session.query("SELECT FROM state_tables.source WHERE id = $1::int", [source]);
+  if (found.length === 1) return;
+  throw new StoreUnavailableError(
+    `Cannot write the ledger as it does not have the source ${source} any more`,
+    { sqlState: "42P01" }, // undefined_table: it was dropped, whoever made it anew
+  );
 }

@@ -16,27 +16,14 @@ const VERSION = 1;
 /** First key of our advisory locks; the second is 0 for the schema, else a hash of the table. */
 export const ADVISORY_LOCK_CLASS = 0x53544142; // "STAB"
 
-const CREATE_TABLES = `
-CREATE TABLE state_tables.version (
+const VERSION_TABLE = `CREATE TABLE state_tables.version (
   version int NOT NULL,
   -- the oldest program version that may still work with these tables
   readable_by int NOT NULL
 );
-INSERT INTO state_tables.version VALUES (${VERSION}, ${VERSION});
-CREATE TABLE state_tables.source (
-  id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  consumer text NOT NULL,
-  filter text NOT NULL,
-  stream text NOT NULL,
-  created text NOT NULL,
-  -- where the consumer was told to begin, for when it has to be created again
-  begins_at jsonb,
-  -- entries up to this sequence, stored no later than this, were pruned: such a message is known
-  pruned_seq bigint,
-  pruned_ns bigint,
-  UNIQUE (consumer, filter, stream, created)
-);
-CREATE TABLE state_tables.delivered (
+INSERT INTO state_tables.version VALUES (${VERSION}, ${VERSION})`;
+
+const DELIVERED = `CREATE TABLE state_tables.delivered (
   source int NOT NULL,
   seq bigint NOT NULL,
   stored_ns bigint NOT NULL,
@@ -44,16 +31,18 @@ CREATE TABLE state_tables.delivered (
 )
 -- Pruned at one end and filled at the other: vacuum by count, not by share of the table.
 WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
-  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 500000);
-CREATE TABLE state_tables.ack_floor (
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 500000)`;
+
+const ACK_FLOOR = `CREATE TABLE state_tables.ack_floor (
   source int NOT NULL,
   consumer_created text NOT NULL,
   floor bigint NOT NULL,
   floor_stored_ns bigint NOT NULL,
   seen_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (source, consumer_created, seen_at)
-);
-CREATE TABLE state_tables.rejected (
+)`;
+
+const REJECTED = `CREATE TABLE state_tables.rejected (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at timestamptz NOT NULL DEFAULT now(),
   state text NOT NULL DEFAULT 'rejected' CHECK (state IN ('rejected', 'parked')),
@@ -73,8 +62,9 @@ CREATE TABLE state_tables.rejected (
   received_at timestamptz NOT NULL,
   UNIQUE (source, seq, stored_ns, ordinal)
 );
-CREATE INDEX ON state_tables.rejected (state, at);
-CREATE TABLE state_tables.schema_change (
+CREATE INDEX ON state_tables.rejected (state, at)`;
+
+const SCHEMA_CHANGE = `CREATE TABLE state_tables.schema_change (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at timestamptz NOT NULL DEFAULT now(),
   table_name text NOT NULL,
@@ -89,7 +79,40 @@ CREATE TABLE state_tables.schema_change (
   source int,
   seq bigint
 );
-CREATE INDEX ON state_tables.schema_change (table_oid, column_number);`;
+CREATE INDEX ON state_tables.schema_change (table_oid, column_number)`;
+
+/**
+ * Numbers of sources begin at random: a program that remembers numbers of a schema that was dropped
+ * and made anew must never find them given to others.
+ */
+function sourceTable(): string {
+  const [random = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return `CREATE TABLE state_tables.source (
+  id int GENERATED ALWAYS AS IDENTITY (START WITH ${1 + (random >>> 2)}) PRIMARY KEY,
+  consumer text NOT NULL,
+  filter text NOT NULL,
+  stream text NOT NULL,
+  created text NOT NULL,
+  -- where the consumer was told to begin, for when it has to be created again
+  begins_at jsonb,
+  -- entries up to this sequence, stored no later than this, were pruned: such a message is known
+  pruned_seq bigint,
+  pruned_ns bigint,
+  UNIQUE (consumer, filter, stream, created)
+)`;
+}
+
+/** Statements for each table; `version` comes last, as it says that the others are there. */
+function tableDefinitions(): ReadonlyMap<string, string> {
+  return new Map([
+    ["source", sourceTable()],
+    ["delivered", DELIVERED],
+    ["ack_floor", ACK_FLOOR],
+    ["rejected", REJECTED],
+    ["schema_change", SCHEMA_CHANGE],
+    ["version", VERSION_TABLE],
+  ]);
+}
 
 /** What the program does with its tables, for the check that the role may. */
 const RIGHTS: readonly (readonly [table: string, rights: string])[] = [
@@ -120,7 +143,8 @@ interface VersionRow {
 }
 
 /**
- * Makes sure that the tables are there and that this program may use them.
+ * Makes sure that the tables are there and that this program may use them. Answers with the names of
+ * those that had to be made; all of them on a new database.
  *
  * @throws {ConfigurationError} the role may neither create nor use them, or they are too new
  * @throws {StoreUnavailableError} the database cannot be used at the moment
@@ -128,52 +152,70 @@ interface VersionRow {
 export async function ensureSchema(
   session: Session,
   timeouts: TransactionTimeouts,
-): Promise<void> {
+): Promise<readonly string[]> {
   try {
-    let found = await readVersion(session);
-    for (let tries = 1; found === null; tries++) {
-      try {
-        await inTransaction(session, timeouts, () => createTables(session));
-      } catch (error) {
-        const isRace = error instanceof StatementError &&
-          isDefinitionRace(error.sqlState, error.schema);
-        if (!isRace || tries >= TRIES_MAX) throw error;
-      }
-      found = await readVersion(session);
-    }
-    checkVersion(found);
+    const made = await areTablesThere(session) ? [] : await createMissing(session, timeouts);
+    checkVersion(await readVersion(session));
     await checkRights(session);
+    return made;
   } catch (error) {
     throw explain(error);
   }
 }
 
-async function readVersion(session: Session): Promise<VersionRow | null> {
-  try {
-    const [row] = await session.queryOnce<VersionRow>(
-      "SELECT version, readable_by FROM state_tables.version ORDER BY version DESC LIMIT 1",
-    );
-    return row ?? null;
-  } catch (error) {
-    // 42P01, 3F000: not there yet
-    if (error instanceof StatementError && error.kind === "schema") return null;
-    throw error;
+async function areTablesThere(session: Session): Promise<boolean> {
+  const found = await readTables(session);
+  return [...tableDefinitions().keys()].every((name) => found.has(name));
+}
+
+async function createMissing(
+  session: Session,
+  timeouts: TransactionTimeouts,
+): Promise<readonly string[]> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await inTransaction(session, timeouts, () => createTables(session));
+    } catch (error) {
+      const isRace = error instanceof StatementError &&
+        isDefinitionRace(error.sqlState, error.schema);
+      if (!isRace || tries >= TRIES_MAX) throw error;
+    }
   }
 }
 
-async function createTables(session: Session): Promise<void> {
+async function createTables(session: Session): Promise<readonly string[]> {
   await session.queryOnce(`SELECT pg_catalog.pg_advisory_xact_lock(${ADVISORY_LOCK_CLASS}, 0)`);
-  const [state] = await session.queryOnce<{ schema: string | null; ready: string | null }>(
-    `SELECT (SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = 'state_tables') AS schema,
-            (SELECT c.relname FROM pg_catalog.pg_class c
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname = 'state_tables' AND c.relname = 'version') AS ready`,
+  const found = await readTables(session);
+  // A newer program may have tables of other names: then nothing of ours is to be added.
+  if (found.has("version")) checkVersion(await readVersion(session));
+  const schemas = await session.queryOnce(
+    "SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'state_tables'",
   );
-  if (state === undefined) throw new TypeError("Cannot look for a schema: no answer");
-  if (state.ready !== null) return;
   // CREATE SCHEMA asks for the right on the database even where IF NOT EXISTS has nothing to do.
-  if (state.schema === null) await session.execute("CREATE SCHEMA state_tables");
-  await session.execute(CREATE_TABLES);
+  if (schemas.length === 0) await session.execute("CREATE SCHEMA state_tables");
+  const missing = [...tableDefinitions()].filter(([name]) => !found.has(name));
+  for (const [, statements] of missing) await session.execute(statements);
+  return missing.map(([name]) => name);
+}
+
+async function readTables(session: Session): Promise<ReadonlySet<string>> {
+  const rows = await session.queryOnce<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'state_tables' AND c.relkind IN ('r', 'p')`,
+  );
+  return new Set(rows.map(({ name }) => name));
+}
+
+async function readVersion(session: Session): Promise<VersionRow> {
+  const [row] = await session.queryOnce<VersionRow>(
+    "SELECT version, readable_by FROM state_tables.version ORDER BY version DESC LIMIT 1",
+  );
+  if (row !== undefined) return row;
+  throw new ConfigurationError([{
+    key: "DSN",
+    rule: "the table state_tables.version must have a row; drop the table and it is made again",
+  }]);
 }
 
 function checkVersion(found: VersionRow): void {

@@ -15,6 +15,7 @@ import type {
   RejectSummary,
   TrimmedRejects,
 } from "../ingest/kept_reject.ts";
+import type { LedgerGuard } from "./ledger_guard.ts";
 import { ADVISORY_LOCK_CLASS } from "./migrations.ts";
 import type { Parameter, Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
@@ -120,10 +121,12 @@ interface KeptRow extends SummaryRow {
 export class PostgresRejectShelf implements RejectShelf {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
+  readonly #guard: LedgerGuard;
 
-  constructor(pool: SessionPool, timeouts: TransactionTimeouts) {
+  constructor(pool: SessionPool, timeouts: TransactionTimeouts, guard: LedgerGuard) {
     this.#pool = pool;
     this.#timeouts = timeouts;
+    this.#guard = guard;
   }
 
   async list(filter: RejectFilter, rowsMax: number): Promise<readonly RejectSummary[]> {
@@ -223,7 +226,11 @@ export class PostgresRejectShelf implements RejectShelf {
     return dropped;
   }
 
-  async #run<T>(action: string, work: (session: Session) => Promise<T>): Promise<T> {
+  #run<T>(action: string, work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#guard.run(() => this.#runOnce(action, work));
+  }
+
+  async #runOnce<T>(action: string, work: (session: Session) => Promise<T>): Promise<T> {
     using lease = await this.#pool.acquire("lookup");
     const { session } = lease;
     try {

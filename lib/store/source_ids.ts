@@ -27,7 +27,7 @@ const ORIGINS_MAX = 1_000;
 
 /** Numbers of origins; see the top of this file. */
 export class SourceIds {
-  readonly #bySession = new WeakMap<Session, Map<StreamOrigin, number>>();
+  #bySession = new WeakMap<Session, Map<StreamOrigin, number>>();
 
   /** The origin's number, made when it has none. To be called outside of a transaction. */
   async resolve(session: Session, origin: StreamOrigin): Promise<number> {
@@ -38,6 +38,11 @@ export class SourceIds {
     if (known.size >= ORIGINS_MAX) known.clear();
     known.set(origin, id);
     return id;
+  }
+
+  /** Numbers are to be looked up again: the ledger may be another one. */
+  forget(): void {
+    this.#bySession = new WeakMap();
   }
 
   #known(session: Session): Map<StreamOrigin, number> {

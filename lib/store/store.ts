@@ -11,6 +11,7 @@ import type {
   Flush,
   FlushOutcome,
   KnownMessage,
+  Ledger,
   LedgerKeeper,
   Reject,
   TableChange,
@@ -24,6 +25,7 @@ import { PostgresCatalog } from "./catalog.ts";
 import { FlushWriter } from "./flush_writer.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { PostgresLedger } from "./ledger.ts";
+import { LedgerGuard } from "./ledger_guard.ts";
 import { LedgerPruner } from "./ledger_pruner.ts";
 import { ensureSchema } from "./migrations.ts";
 import { openSession } from "./open_session.ts";
@@ -72,7 +74,7 @@ export interface StoreOptions {
 export interface Store {
   readonly catalog: PostgresCatalog;
   readonly tables: TableStore;
-  readonly ledger: PostgresLedger;
+  readonly ledger: Ledger;
   readonly pruner: LedgerKeeper;
   readonly rejects: RejectShelf;
   /** Schema that tables go to. */
@@ -182,26 +184,43 @@ function assemble(parts: {
     log,
   });
   const indexes = new IndexBuilder({ pool, open: prepare ? open : null, schema, clock, log });
+  const guard = new LedgerGuard({ pool, timeouts, sourceIds, log });
   return {
     catalog: new PostgresCatalog(pool, timeouts),
-    ledger,
-    pruner: new LedgerPruner(pool, timeouts, sourceIds),
-    rejects: new PostgresRejectShelf(pool, timeouts),
+    ledger: guardedLedger(guard, ledger),
+    pruner: guardedKeeper(guard, new LedgerPruner(pool, timeouts, sourceIds)),
+    rejects: new PostgresRejectShelf(pool, timeouts, guard),
     schema,
     tables: {
       supportsDefaultMarker: version >= DEFAULT_MARKER_SINCE,
       describe: (table: TableIdentity): Promise<TableDescription | null> =>
         describe(pool, schema, table),
-      change: (change: TableChange): Promise<ChangedTable> => changer.change(change),
+      change: (change: TableChange): Promise<ChangedTable> =>
+        guard.run(() => changer.change(change)),
       ensureIndexes: (table: TableIdentity, keys: readonly string[]): Promise<void> =>
         indexes.ensure(table, keys),
-      write: (flush: Flush): Promise<FlushOutcome> => writer.write(flush),
+      write: (flush: Flush): Promise<FlushOutcome> => guard.run(() => writer.write(flush)),
       writeRejects: (rejects: readonly Reject[]): Promise<readonly KnownMessage[]> =>
-        ledger.writeRejects(rejects),
+        guard.run(() => ledger.writeRejects(rejects)),
     },
     close: async (graceMs: number): Promise<void> => {
       await Promise.all([indexes.close(), pool.close(graceMs)]);
     },
+  };
+}
+
+function guardedLedger(guard: LedgerGuard, ledger: Ledger): Ledger {
+  return {
+    position: (origin) => guard.run(() => ledger.position(origin)),
+    recordStart: (origin, start) => guard.run(() => ledger.recordStart(origin, start)),
+    hasProcessorTables: () => ledger.hasProcessorTables(),
+  };
+}
+
+function guardedKeeper(guard: LedgerGuard, keeper: LedgerKeeper): LedgerKeeper {
+  return {
+    recordFloor: (floor) => guard.run(() => keeper.recordFloor(floor)),
+    prune: (origin, ageMs) => guard.run(() => keeper.prune(origin, ageMs)),
   };
 }
 

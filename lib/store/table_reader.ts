@@ -17,11 +17,25 @@ import { textArray } from "./sql_text.ts";
 const FINGERPRINT = `c.oid || c.relkind::text || ':' || pg_catalog.encode(pg_catalog.sha256(
   pg_catalog.convert_to(coalesce((
     SELECT pg_catalog.string_agg(a.attnum || ' ' || a.atttypid || ' ' || a.atttypmod || ' ' ||
-      a.attgenerated::text || a.attidentity::text || ' ' ||
+      a.attgenerated::text || a.attidentity::text || a.atthasdef::text || ' ' ||
       pg_catalog.quote_literal(a.attname), E'\\n' ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute a
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), ''), 'UTF8')), 'hex')`;
 
+/** Labels of an enum, in order, for a row of `pg_type` under this alias. */
+function enumLabels(type: string): string {
+  return `coalesce((SELECT pg_catalog.json_agg(l.enumlabel ORDER BY l.enumsortorder)
+      FROM pg_catalog.pg_enum l WHERE l.enumtypid = ${type}.oid), '[]')`;
+}
+
+/** A `ValueType` as JSON, for a row of `pg_type` under this alias. */
+function typeJson(type: string, typmod: string): string {
+  return `pg_catalog.json_build_object('typeName', ${type}.typname,
+      'typeSchema', ${type}.typnamespace::pg_catalog.regnamespace::text, 'typmod', ${typmod},
+      'typeKind', ${type}.typtype, 'enumLabels', ${enumLabels(type)})`;
+}
+
+/** `v` is the column's type, or the one under its domains; `e` that of an array's elements. */
 const COLUMNS = `coalesce((
   SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
     'name', a.attname,
@@ -31,16 +45,25 @@ const COLUMNS = `coalesce((
     'typeOid', t.oid::bigint,
     'typmod', a.atttypmod,
     'typeKind', t.typtype,
-    'enumLabels', coalesce((SELECT pg_catalog.json_agg(e.enumlabel ORDER BY e.enumsortorder)
-      FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid), '[]'),
+    'enumLabels', ${enumLabels("t")},
     'notNull', a.attnotnull,
-    'hasDefault', a.atthasdef AND a.attgenerated = '',
+    'domainOver', CASE WHEN t.typtype = 'd' THEN ${typeJson("v", "v.typmod")} END,
+    'elements', CASE WHEN e.oid IS NOT NULL THEN ${typeJson("e", "v.typmod")} END,
+    'hasDefault', (a.atthasdef OR t.typdefault IS NOT NULL) AND a.attgenerated = '',
     'generated', a.attgenerated <> '',
     'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'default' ELSE 'none' END,
     'comment', pg_catalog.col_description(c.oid, a.attnum)) ORDER BY a.attnum)
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+  CROSS JOIN LATERAL (
+    WITH RECURSIVE under (oid, typmod) AS (
+      SELECT t.oid, a.atttypmod
+      UNION ALL SELECT d.typbasetype, d.typtypmod FROM under u
+        JOIN pg_catalog.pg_type d ON d.oid = u.oid AND d.typtype = 'd')
+    SELECT b.*, u.typmod FROM under u
+    JOIN pg_catalog.pg_type b ON b.oid = u.oid AND b.typtype <> 'd') v
+  LEFT JOIN pg_catalog.pg_type e ON e.oid = v.typelem AND e.typarray = v.oid
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]')`;
 
 const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid,

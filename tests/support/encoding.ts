@@ -29,6 +29,8 @@ export function columnOf(
     typmod: -1,
     typeKind: "b",
     enumLabels: [],
+    domainOver: null,
+    elements: null,
     notNull: false,
     hasDefault: false,
     generated: false,

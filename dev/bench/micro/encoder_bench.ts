@@ -81,6 +81,8 @@ function planOf(row: Row, types: readonly string[]): ColumnPlan {
     typmod: -1,
     typeKind: "b",
     enumLabels: [],
+    domainOver: null,
+    elements: null,
     notNull: false,
     hasDefault: false,
     generated: false,

@@ -1,5 +1,6 @@
 /** What a source does when servers, streams and consumers go away under it. */
 import assert from "node:assert/strict";
+import { FaultProxy } from "../../../dev/faults/fault_proxy.ts";
 import { startNats } from "../../../dev/servers/nats_server.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { sharedNats, waitFor } from "../../support/servers.ts";
@@ -105,6 +106,38 @@ Deno.test("PullSource asks anew when nothing is heard of its requests", async ()
   await waitFor(async () => await waitingRequests(other, route) === 4, { what: "new requests" });
   await other.publish(route.subject, ...numbered(10));
   await waitFor(() => inbox.taken.length === 10, { what: "messages" });
+});
+
+// The pings would take up to 30 s, and a look-up under way on the dead connection held the next one up.
+for (const mode of ["pull", "push"] as const) {
+  Deno.test(`a ${mode} source connects anew when packets vanish and silence is noticed`, async () => {
+    await using proxy = await FaultProxy.open({ targetPort: server.port });
+    // The server knows nothing yet: what it sends to the dead connection comes again after ack_wait.
+    const route = streamRoute({ mode, ackWaitMs: 1_000 });
+    const clock = new FakeClock();
+    await using opened = await openTestSource(`nats://127.0.0.1:${proxy.port}`, route, { clock });
+    await using other = await openOtherClient(server.url);
+    const inbox = ackingInbox();
+    opened.source.start(inbox.receive);
+    await other.publish(route.subject, "one");
+    await waitFor(() => inbox.taken.length === 1, { what: "a message" });
+    proxy.setBlackHole(true);
+    clock.advance(20_000);
+    await waitFor(() => opened.log.has(/does not answer a ping/), { what: "the doubt" });
+    proxy.setBlackHole(false);
+    await other.publish(route.subject, "two");
+    await waitFor(() => {
+      clock.advance(1_000);
+      return inbox.texts.includes("two");
+    }, { what: "a message by the new connection", timeoutMs: 25_000 });
+  });
+}
+
+Deno.test("probe() leaves a connection alone that answers", async () => {
+  await using opened = await openTestSource(server.url, streamRoute());
+  opened.connection.probe();
+  await opened.connection.client.flush();
+  assert.ok(!opened.log.has(/does not answer/));
 });
 
 Deno.test("health() tells of a consumer that is ahead of its stream", async () => {

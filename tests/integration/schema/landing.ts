@@ -16,8 +16,15 @@ import { type FlushReport, TableWriter } from "../../../lib/ingest/table_writer.
 import { RECEIVED_AT_MS } from "../../support/encoding.ts";
 import { recordedMessage } from "../../support/deliveries.ts";
 import type { PostgresAccess } from "../../../dev/servers/postgres_server.ts";
-import { sharedPostgres } from "../../support/servers.ts";
-import { openFixture, RecordingLog, type StoreOverrides } from "../store/store_fixture.ts";
+import { sharedPostgres, waitFor } from "../../support/servers.ts";
+import { openStore, type Store } from "../../../lib/store/store.ts";
+import {
+  openFixture,
+  RecordingLog,
+  type StoreFixture,
+  storeOptions,
+  type StoreOverrides,
+} from "../store/store_fixture.ts";
 
 /** The processor, and so the table. */
 export const TABLE = "t";
@@ -28,6 +35,8 @@ export interface LandingOptions {
   /** Properties of the processor; `includeTimestamp` is off unless they say. */
   readonly properties?: Readonly<Record<string, unknown>>;
   readonly store?: StoreOverrides;
+  /** The writer's store works as this role, which is made; the schema `state_tables` is its own. */
+  readonly role?: string;
   readonly clock?: Clock;
 }
 
@@ -94,25 +103,45 @@ export class Landing implements AsyncDisposable {
   readonly log = new RecordingLog();
   readonly counters = new Counters();
   readonly messages = new Messages();
-  readonly #fixture: Awaited<ReturnType<typeof openFixture>>;
+  readonly #resources: AsyncDisposableStack;
+  readonly #fixture: StoreFixture;
   readonly #buffer = new RowBuffer();
   readonly #clock: Clock;
   #writer: TableWriter;
 
   private constructor(
-    fixture: Awaited<ReturnType<typeof openFixture>>,
+    fixture: StoreFixture,
+    store: TableStore,
     { properties, clock }: LandingOptions,
+    resources: AsyncDisposableStack,
   ) {
+    this.#resources = resources;
     this.#fixture = fixture;
     this.sql = fixture.sql;
-    this.store = fixture.store.tables;
+    this.store = store;
     this.#clock = clock ?? systemClock;
     this.#writer = this.#open(properties ?? {});
   }
 
   static async open(options: LandingOptions = {}): Promise<Landing> {
     const server = options.server ?? await sharedPostgres();
-    return new Landing(await openFixture(server, options.store), options);
+    await using resources = new AsyncDisposableStack();
+    const fixture = resources.use(await openFixture(server, options.store));
+    const { role } = options;
+    const store = role === undefined
+      ? fixture.store
+      : resources.adopt(await openStoreAs(fixture, role), (opened) => opened.close(5_000));
+    return new Landing(fixture, store.tables, options, resources.move());
+  }
+
+  /** The database, for stores of other instances. */
+  get dsn(): string {
+    return this.#fixture.database.dsn;
+  }
+
+  /** Waits for something that happens in the background. */
+  async until(condition: () => Promise<boolean>, what: string): Promise<void> {
+    await waitFor(condition, { what });
   }
 
   /** Goes on with other properties, as after a change of the catalog. */
@@ -187,8 +216,18 @@ export class Landing implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#fixture[Symbol.asyncDispose]();
+    await this.#resources.disposeAsync();
   }
+}
+
+/** A store of a role that owns nothing but what it makes. */
+async function openStoreAs({ sql, database }: StoreFixture, role: string): Promise<Store> {
+  await sql.unsafe(
+    `create role ${role} login; grant usage on schema public, state_tables to ${role};
+    grant all on all tables in schema state_tables to ${role};
+    grant all on all sequences in schema state_tables to ${role}`,
+  );
+  return await openStore(storeOptions(database.dsn.replace(/user=\w+/, `user=${role}`)));
 }
 
 const BOTH = [

@@ -92,7 +92,7 @@ Deno.test("prune() goes on in chunks, and forgets the floors that are used up", 
   await using fixture = await openWritten(1);
   const { store, sql } = fixture;
   await sql`insert into state_tables.delivered
-    select 1, n, 1763976000000000000 + n from generate_series(2, 120000) n`;
+    select s.id, n, 1763976000000000000 + n from state_tables.source s, generate_series(2, 120000) n`;
   for (const sequence of [50_000, 110_000, 120_000]) {
     await store.pruner.recordFloor({ origin: ORIGIN, sequence });
   }
@@ -107,7 +107,8 @@ Deno.test("prune() leaves the work to another instance that is at it", async () 
   const { store, sql } = fixture;
   await store.pruner.recordFloor({ origin: ORIGIN, sequence: 5 });
   await sql.begin(async (other) => {
-    await other`select pg_advisory_xact_lock(${0x53544142}, hashtext('prune ' || 1))`;
+    await other`select pg_advisory_xact_lock(${0x53544142}, hashtext('prune ' || id))
+      from state_tables.source`;
     assert.equal(await store.pruner.prune(ORIGIN, 0), false);
     assert.equal((await entries(sql)).length, 5);
   });

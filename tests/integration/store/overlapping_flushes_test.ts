@@ -40,7 +40,8 @@ Deno.test("write() waits for another instance's transaction, then knows its mess
   await sql`delete from t`;
   const outcome = await sql.begin(async (holder) => {
     await holder`insert into state_tables.delivered
-      values (1, 1, ${flushOf(table, [message]).messages[0]?.identity?.storedNs ?? ""})`;
+      select id, 1, ${flushOf(table, [message]).messages[0]?.identity?.storedNs ?? ""}
+      from state_tables.source`;
     const writing = store.tables.write(flushOf(table, [message]));
     await waitFor(
       async () =>

@@ -37,6 +37,8 @@ function found(
       typmod: -1,
       typeKind: "b",
       enumLabels: [],
+      domainOver: null,
+      elements: null,
       notNull: false,
       hasDefault: false,
       generated: false,
