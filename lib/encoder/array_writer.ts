@@ -19,7 +19,7 @@ import { numberText } from "../schema/value_kind.ts";
 import { copyEscaped, type JsonText, writeAscii } from "./json_text.ts";
 import { decodedString } from "./value_judge.ts";
 import { skipSpace, ValueSkipper } from "./value_skipper.ts";
-import type { SourceValue } from "./value_writer.ts";
+import type { SourceValue } from "./source_value.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

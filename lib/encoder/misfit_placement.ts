@@ -15,7 +15,7 @@ import {
   unsentRule,
   withoutOverflow,
 } from "./refusal.ts";
-import type { SourceValue } from "./value_writer.ts";
+import type { SourceValue } from "./source_value.ts";
 
 /** See the head of this file; used again for record after record. */
 export class MisfitPlacement {

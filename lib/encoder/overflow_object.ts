@@ -7,7 +7,8 @@ import type { ColumnCodec } from "../schema/column_codec.ts";
 import { columnNameFor, isStorableText } from "../schema/identifiers.ts";
 import { copyEscaped, copyPlain, type JsonText } from "./json_text.ts";
 import type { KeySlot } from "./record_keys.ts";
-import { fastPathOf, type SourceValue, writeValue } from "./value_writer.ts";
+import type { SourceValue } from "./source_value.ts";
+import { fastPathOf, writeValue } from "./value_writer.ts";
 
 const JSONB: ColumnCodec = { kind: "json", holdsOutsize: false };
 const JSONB_FAST_PATH = fastPathOf(JSONB);

@@ -19,7 +19,8 @@ import type { RowBuffer } from "./row_buffer.ts";
 import { RowRuns } from "./row_runs.ts";
 import { type SentColumn, sentColumns, sentNames, stampColumns } from "./sent_columns.ts";
 import { kindOfValue } from "./value_judge.ts";
-import { type SourceValue, VALUE_BYTES_EXTRA, writeValue } from "./value_writer.ts";
+import type { SourceValue } from "./source_value.ts";
+import { VALUE_BYTES_EXTRA, writeValue } from "./value_writer.ts";
 
 /** Where a record is. */
 export interface RecordPosition {

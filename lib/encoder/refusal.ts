@@ -3,7 +3,7 @@ import type { UnsentKey } from "../schema/column_plan.ts";
 import { OVERFLOW_COLUMN } from "../schema/identifiers.ts";
 import { kindWords } from "../schema/value_kind.ts";
 import { kindOfValue, shownValue } from "./value_judge.ts";
-import type { SourceValue } from "./value_writer.ts";
+import type { SourceValue } from "./source_value.ts";
 
 /** Why a record makes no row. */
 export interface Refusal {

@@ -20,6 +20,7 @@ import {
 import { numberText } from "../schema/value_kind.ts";
 import { writeArray } from "./array_writer.ts";
 import { copyEscaped, copyPlain, type JsonText, writeAscii } from "./json_text.ts";
+import type { SourceValue } from "./source_value.ts";
 import { decodedString, hasOutsizeNumber } from "./value_judge.ts";
 
 /** Codecs with a fast path; the others are 0. */
@@ -78,15 +79,6 @@ export function fastPathOf(codec: ColumnCodec): number {
     default:
       throw new TypeError(`Cannot write values as the codec is unknown: ${JSON.stringify(codec)}`);
   }
-}
-
-/** A value in the payload; used again for one after the other. */
-export interface SourceValue {
-  payload: Uint8Array;
-  /** Never that of null. */
-  token: number;
-  start: number;
-  end: number;
 }
 
 /** Writes the value at `at` and returns where it ends, or -1 when the column does not accept it. */

@@ -172,9 +172,9 @@ export class BatchWriter {
   }
 
   #tableWriter(settings: ProcessorSettings): TableWriter {
-    const { store, counters, clock, log, onBug } = this.#context;
+    const { store, counters, clock, log } = this.#context;
     const { processorId } = this;
-    return new TableWriter({ processorId, settings, store, counters, clock, log, onBug });
+    return new TableWriter({ processorId, settings, store, counters, clock, log });
   }
 
   #dueReason(nowMs: number): FlushReason | null {

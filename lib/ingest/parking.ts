@@ -32,6 +32,8 @@ export class Parking {
   readonly #processorId: string;
   readonly #context: WriterContext;
   #isOccupied = false;
+  /** The log has said that rows are parked. */
+  #isSaid = false;
   #underWay: readonly Delivery[] = [];
 
   constructor(processorId: string, context: WriterContext) {
@@ -64,11 +66,13 @@ export class Parking {
       try {
         await this.#park(deliveries, error);
         for (const delivery of deliveries) flow.release(heldBytes(delivery));
-        log.warn("Parked rows of a table that cannot be written", {
+        // Hundreds of parkings a minute are one event: the summary counts them.
+        log[this.#isSaid ? "debug" : "warn"]("Parked rows of a table that cannot be written", {
           processor_id: this.#processorId,
           table: error.table,
           messages: deliveries.length,
         });
+        this.#isSaid = true;
       } catch (failure) {
         segments.first.batch.restore(deliveries);
         if (stopped.aborted || failure instanceof StoreUnavailableError) return;
@@ -106,6 +110,7 @@ export class Parking {
     });
     if (kept.length === 0) {
       this.#isOccupied = false;
+      this.#isSaid = false;
       return null;
     }
     const deliveries = kept.map((reject): Delivery => {

@@ -167,13 +167,11 @@ class ReplayRun {
     const recorder = new OutcomeRecorder(store);
     const writer = new TableWriter({
       processorId,
-      // The service makes indexes, not the command that replays.
-      settings: { ...settings, indexKeys: [] },
+      settings,
       store: recorder.store,
       counters: new Counters(),
       clock,
       log,
-      onBug: (error) => Promise.reject(error),
     });
     try {
       await writer.flush(group.map(({ delivery }) => delivery), this.#buffer, []);

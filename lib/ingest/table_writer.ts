@@ -9,7 +9,6 @@ import type { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Clock } from "../clock.ts";
 import { TableUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { TableDescription } from "../schema/table_description.ts";
 import type { Counters } from "./counters.ts";
 import type { Delivery } from "./delivery.ts";
 import { type DistinctDeliveries, distinctInStreamOrder } from "./distinct_deliveries.ts";
@@ -32,9 +31,6 @@ import { TablePlan } from "./table_plan.ts";
  */
 const PLANS_MAX = 8;
 
-/** Indexes that could not be made are asked for again after so long, in milliseconds. */
-const INDEXES_AGAIN_MS = 3_600_000;
-
 /** What a flush did. */
 export interface FlushReport {
   readonly rowsWritten: number;
@@ -49,8 +45,6 @@ export interface TableWriterOptions {
   readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told of an error that only a mistake in the program explains. */
-  readonly onBug: (error: unknown) => void;
 }
 
 /** Writes one processor's table under one set of settings. */
@@ -59,11 +53,6 @@ export class TableWriter {
   readonly #identity: TableIdentity;
   readonly #plan: TablePlan;
   #isReplacementLogged = false;
-  /** The table whose indexes were asked for, and until when that is enough. */
-  #indexed: { readonly table: TableDescription | null; readonly untilMs: number } = {
-    table: null,
-    untilMs: -Infinity,
-  };
 
   constructor(options: TableWriterOptions) {
     this.#options = options;
@@ -187,7 +176,6 @@ export class TableWriter {
       tally.countRejects(routeId, known.rejectCount, known.reasons);
     }
     this.#logReplacement(encoded);
-    this.#ensureIndexes();
     return { rowsWritten: outcome.rowsWritten, statuses: tally.statuses(notes) };
   }
 
@@ -200,17 +188,6 @@ export class TableWriter {
       key: replacedKey,
       count: textReplacements,
     });
-  }
-
-  /** Has missing indexes made; nobody waits for that, and closing the store ends it. */
-  #ensureIndexes(): void {
-    const { settings: { indexKeys }, store, clock, onBug } = this.#options;
-    const { table } = this.#plan;
-    const nowMs = clock.monotonic();
-    if (indexKeys.length === 0 || table === null) return;
-    if (table === this.#indexed.table && nowMs < this.#indexed.untilMs) return;
-    this.#indexed = { table, untilMs: nowMs + INDEXES_AGAIN_MS };
-    store.ensureIndexes(this.#identity, indexKeys).catch(onBug);
   }
 }
 

@@ -33,7 +33,7 @@ const TRY_LOCK = `SELECT pg_catalog.pg_try_advisory_xact_lock(
   ${ADVISORY_LOCK_CLASS}, pg_catalog.hashtext('prune ' || $1::int)) AS "isOurs"`;
 
 /** The best floor of this incarnation that is old enough, and where the last chunk ended. */
-const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs", f.seen_at AS "seenAt",
+const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs", f.seen_at::text AS "seenAt",
     coalesce(s.pruned_seq, (SELECT min(d.seq) - 1 FROM state_tables.delivered d
       WHERE d.source = $1::int), 0) AS "from"
   FROM state_tables.ack_floor f JOIN state_tables.source s ON s.id = f.source

@@ -16,7 +16,7 @@ import { type FlushReport, TableWriter } from "../../../lib/ingest/table_writer.
 import { RECEIVED_AT_MS } from "../../support/encoding.ts";
 import { recordedMessage } from "../../support/deliveries.ts";
 import type { PostgresAccess } from "../../../dev/servers/postgres_server.ts";
-import { sharedPostgres, waitFor } from "../../support/servers.ts";
+import { sharedPostgres } from "../../support/servers.ts";
 import { openStore, type Store } from "../../../lib/store/store.ts";
 import {
   openFixture,
@@ -90,9 +90,6 @@ export function openWriter(
     counters: options.counters ?? new Counters(),
     clock: options.clock ?? systemClock,
     log: options.log,
-    onBug: (error) => {
-      throw error;
-    },
   });
 }
 
@@ -137,11 +134,6 @@ export class Landing implements AsyncDisposable {
   /** The database, for stores of other instances. */
   get dsn(): string {
     return this.#fixture.database.dsn;
-  }
-
-  /** Waits for something that happens in the background. */
-  async until(condition: () => Promise<boolean>, what: string): Promise<void> {
-    await waitFor(condition, { what });
   }
 
   /** Goes on with other properties, as after a change of the catalog. */

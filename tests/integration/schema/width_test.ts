@@ -146,13 +146,3 @@ testOnBoth("flush() rejects a message as a whole that is nothing but bad records
   assert.match(rejects[0]?.reason ?? "", /more than 1000 of its 400001 records make no row/);
   assert.match(statuses[0]?.exception ?? "", /Rejected 400001 of 400003 rows/);
 });
-
-testOnBoth("flush() makes indexes that were asked for later", {}, async (landing) => {
-  await landing.write('[{"a":1,"b":2}]');
-  landing.configure({ indexColumns: ["b", "missing"] });
-  await landing.write('[{"a":2}]');
-  await landing.until(async () => {
-    const indexes = await landing.sql`select indexdef from pg_indexes where tablename = ${TABLE}`;
-    return indexes.some(({ indexdef }) => /\(b\)/.test(indexdef));
-  }, "the index");
-});
