@@ -19,6 +19,9 @@ interface CompileChoice {
 /** Embedded, and read by lib/version.ts. */
 const COMMIT_FILE = "dist/commit";
 
+/** Imported as a module's source, which `deno compile` does not find by itself. */
+const ENCODER_MODULE = "lib/encoder/fast_encoder.wasm";
+
 if (import.meta.main) Deno.exit(await compile(readChoice(Deno.args)));
 
 /** Compiles main.ts; returns the exit code. */
@@ -29,7 +32,8 @@ async function compile(choice: CompileChoice): Promise<number> {
   await Deno.writeTextFile(join(root, COMMIT_FILE), `${commit}\n`);
   const target = choice.target === undefined ? [] : ["--target", choice.target];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["compile", "--no-prompt", "-P=executable", "--include", COMMIT_FILE, ...target]
+    args: ["compile", "--no-prompt", "-P=executable", "--include", COMMIT_FILE]
+      .concat("--include", ENCODER_MODULE, ...target)
       .concat("--output", choice.output, "main.ts"),
     cwd: root,
     stdin: "null",

@@ -6,11 +6,11 @@
 import { type ColumnPlan, planSendingDefaults } from "../schema/column_plan.ts";
 import type { EncodableDelivery } from "./encodable_delivery.ts";
 import type { EncodedRows, EncodedRun } from "./encoded_batch.ts";
-import { RecordEncoder, type RecordPosition } from "./record_encoder.ts";
-import type { Refusal } from "./refusal.ts";
+import { type EncodedReject, ExactRun } from "./exact_run.ts";
+import type { FastEncoder } from "./fast_encoder.ts";
+import { RecordEncoder } from "./record_encoder.ts";
 import type { RowBuffer } from "./row_buffer.ts";
 import { sentNames } from "./sent_columns.ts";
-import { skipSpace } from "./value_skipper.ts";
 
 /** A key that has no column, and the kinds of its values in the batch, or'ed. */
 export interface NewKey {
@@ -26,22 +26,8 @@ export interface ColumnMisfit {
   readonly kinds: number;
 }
 
-/** A record that makes no row, or a message none of whose records does. */
-export interface EncodedReject extends Refusal {
-  /** Index of its delivery. */
-  readonly delivery: number;
-  /** Position in its message, from 0; -1 for the whole message. */
-  readonly ordinal: number;
-}
-
 /** What stands for a value that takes its column's DEFAULT, where COPY has a marker for it. */
 export const DEFAULT_MARKER = "\\D";
-
-/**
- * Records of one message that may be rejects. Beyond it the message is one reject as a whole and none
- * of its rows land, or a megabyte of `[1,1,…]` would be half a million of them.
- */
-export const REJECTS_PER_MESSAGE_MAX = 1_000;
 
 /** A batch encoded; rows and look-ups by row are valid until the buffer is used again. */
 export interface EncodedBatch {
@@ -87,6 +73,8 @@ export interface EncodeOptions {
    * by leaving the column out; `runs` unless given.
    */
   readonly defaults?: "marker" | "runs";
+  /** Takes what it can before the exact encoder, which does it all when none is given. */
+  readonly fast?: FastEncoder | null;
 }
 
 /** Encoders by plan: making one costs as much as some ten records. */
@@ -104,19 +92,21 @@ export function encodeBatch(
   options: EncodeOptions = {},
 ): EncodedBatch {
   const encoder = encoderOf(plan);
-  encoder.begin({
-    rejectsInvalidText: options.onInvalidText === "reject",
-    marksDefaults: options.defaults === "marker",
-  });
-  buffer.reset();
-  const rejects: EncodedReject[] = [];
-  const firstRows = new Uint32Array(deliveries.length + 1);
-  for (const [index, delivery] of deliveries.entries()) {
-    firstRows[index] = buffer.rowCount;
-    encoder.setReceivedAt(delivery.receivedAtMs);
-    encodeDelivery(encoder, delivery, index, buffer, rejects);
+  const run = new ExactRun(encoder, deliveries, buffer);
+  const { rejects, firstRows } = run;
+  const begin = (): void => {
+    run.begin({
+      rejectsInvalidText: options.onInvalidText === "reject",
+      marksDefaults: options.defaults === "marker",
+    });
+  };
+  begin();
+  const fast = options.fast?.encodeBatch({ plan, deliveries, buffer, firstRows, exact: run });
+  const isFast = fast === true;
+  if (!isFast) {
+    begin();
+    run.encodeAll();
   }
-  firstRows[deliveries.length] = buffer.rowCount;
   if (encoder.defaultKeys.size > 0) {
     const widerPlan = planSendingDefaults(plan, encoder.defaultKeys);
     encoder.end();
@@ -130,7 +120,8 @@ export function encodeBatch(
     plan,
     rows: buffer.rows(),
     columns: sentNames(plan),
-    runs: encoder.runs(buffer.rowCount),
+    // What can be encoded fast sends all columns in every row.
+    runs: isFast ? allColumns(plan, buffer.rowCount) : encoder.runs(buffer.rowCount),
     usesMarker: encoder.usesMarker,
     newKeys,
     lacksOverflow: encoder.lacksOverflow,
@@ -155,44 +146,8 @@ function encoderOf(plan: ColumnPlan): RecordEncoder {
   return encoder;
 }
 
-function encodeDelivery(
-  encoder: RecordEncoder,
-  delivery: EncodableDelivery,
-  index: number,
-  buffer: RowBuffer,
-  rejects: EncodedReject[],
-): void {
-  const { payload, isList, recordsStart } = delivery;
-  const firstRow = buffer.rowCount;
-  const firstReject = rejects.length;
-  const position: RecordPosition = { payload, delivery: index, ordinal: 0 };
-  let at = isList ? skipSpace(payload, recordsStart + 1) : recordsStart;
-  if (isList && payload[at] === 0x5d) return;
-  for (;; position.ordinal++) {
-    at = encoder.encode(position, at, buffer);
-    if (encoder.refusal !== null) {
-      if (rejects.length - firstReject === REJECTS_PER_MESSAGE_MAX) {
-        encoder.truncate(buffer, firstRow);
-        rejects.push(wholeReject(delivery, index, rejects.splice(firstReject)));
-        return;
-      }
-      rejects.push({ ...encoder.refusal, delivery: index, ordinal: position.ordinal });
-    }
-    if (!isList) return;
-    if (payload[at] !== 0x2c) at = skipSpace(payload, at);
-    if (payload[at] !== 0x2c) return;
-    at = skipSpace(payload, at + 1);
-  }
-}
-
-function wholeReject(
-  { recordCount }: EncodableDelivery,
-  delivery: number,
-  [first]: readonly EncodedReject[],
-): EncodedReject {
-  const reason = `Cannot write the message as more than ${REJECTS_PER_MESSAGE_MAX} of its ` +
-    `${recordCount} records make no row; the first: ${first?.reason}`;
-  return { columnName: first?.columnName ?? null, reason, delivery, ordinal: -1 };
+function allColumns(plan: ColumnPlan, rowCount: number): EncodedRun[] {
+  return rowCount === 0 ? [] : [{ firstRow: 0, rowCount, columns: sentNames(plan) }];
 }
 
 function outOfRange(delivery: number): never {

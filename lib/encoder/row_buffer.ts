@@ -23,6 +23,15 @@ export interface RowBufferOptions {
   readonly keptRowsMax?: number;
 }
 
+/** Complete rows back to back, and of each where it ends and which record it came from. */
+export interface AppendedRows {
+  readonly bytes: Uint8Array;
+  /** Offsets in `bytes`. */
+  readonly ends: Uint32Array;
+  readonly deliveries: Uint32Array;
+  readonly ordinals: Uint32Array;
+}
+
 /** See the head of this file. The fields are for the encoders. */
 export class RowBuffer {
   readonly #keptBytesMax: number;
@@ -70,6 +79,20 @@ export class RowBuffer {
     this.#deliveries[this.rowCount] = delivery;
     this.#ordinals[this.rowCount] = ordinal;
     this.rowCount++;
+  }
+
+  /** Adds rows that were encoded elsewhere. */
+  append(rows: AppendedRows): void {
+    const { bytes, ends, deliveries, ordinals } = rows;
+    const before = this.rowCount;
+    while (before + ends.length > this.#ends.length) this.#growRows();
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.#deliveries.set(deliveries, before);
+    this.#ordinals.set(ordinals, before);
+    for (let i = 0; i < ends.length; i++) this.#ends[before + i] = this.length + (ends[i] ?? 0);
+    this.length += bytes.length;
+    this.rowCount += ends.length;
   }
 
   /** Forgets all rows from `rowCount` on. */

@@ -172,9 +172,9 @@ export class BatchWriter {
   }
 
   #tableWriter(settings: ProcessorSettings): TableWriter {
-    const { store, counters, clock, log } = this.#context;
+    const { store, counters, fastEncoder, clock, log } = this.#context;
     const { processorId } = this;
-    return new TableWriter({ processorId, settings, store, counters, clock, log });
+    return new TableWriter({ processorId, settings, store, counters, fastEncoder, clock, log });
   }
 
   #dueReason(nowMs: number): FlushReason | null {

@@ -2,6 +2,7 @@
  * What the core counts: every decision point adds here, with its reason. One place to read from for
  * the log's summaries and, later, for metrics. Plain numbers that only grow.
  */
+import { EncodingCounts } from "../encoder/encoding_counts.ts";
 import type { FlushReason } from "./batch.ts";
 
 /** Counts since start. */
@@ -41,6 +42,8 @@ export class Counters {
   naks = 0;
   /** Deadlines extended. */
   extensions = 0;
+  /** What the fast encoder took, and what it left to the exact one. */
+  readonly encoding = new EncodingCounts();
   /** Text that PostgreSQL cannot hold, replaced by U+FFFD. */
   textReplacements = 0;
   /** Statuses stored by the monitor, and those given up. */
@@ -72,11 +75,18 @@ export class Counters {
       lookups: this.lookups,
       naks: this.naks,
       extensions: this.extensions,
+      records_fast: this.encoding.recordsFast,
+      envelopes_fast: this.encoding.envelopesFast,
+      envelopes_passed: this.encoding.envelopesPassed,
+      encoder_traps: this.encoding.traps,
       text_replacements: this.textReplacements,
       statuses: this.statuses,
       statuses_lost: this.statusesLost,
     };
     for (const [reason, count] of this.flushes) fields[`flushes_${reason}`] = count;
+    for (const [reason, count] of this.encoding.recordsPassed) {
+      fields[`records_passed_${reason}`] = count;
+    }
     return fields;
   }
 }

@@ -10,7 +10,9 @@ import { backoffDelayMs } from "../retry.ts";
 import { heldBytes } from "./batch.ts";
 import type { Counters } from "./counters.ts";
 import { type Delivery, extendAll, type IncomingMessage } from "./delivery.ts";
-import { type Envelope, readEnvelope } from "./envelope.ts";
+import type { FastEncoder } from "../encoder/fast_encoder.ts";
+import type { Envelope } from "./envelope.ts";
+import { readEnvelopeFast } from "./fast_envelope.ts";
 import type { FlowControl } from "./flow_control.ts";
 import type { ProcessorRecord } from "./ports.ts";
 import { keyName, type ProcessorDirectory, type ProcessorKey } from "./processor_directory.ts";
@@ -37,6 +39,7 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly counters: Counters;
+  readonly fastEncoder: FastEncoder;
   readonly flow: FlowControl;
   readonly directory: ProcessorDirectory;
   readonly writers: WriterCache;
@@ -68,14 +71,14 @@ export class Intake {
 
   /** Takes one message over: it is settled later, or now when it needs nothing. Never throws. */
   readonly accept = (message: IncomingMessage): void => {
-    const { counters, flow } = this.#options;
+    const { counters, flow, fastEncoder } = this.#options;
     counters.messages++;
     if (message.deliveryCount > 1) counters.redelivered++;
     if (flow.mustRefuse) {
       counters.naks++;
       return message.nak(FULL_DELAY_MS);
     }
-    const envelope = readEnvelope(message.payload);
+    const envelope = readEnvelopeFast(fastEncoder, message.payload);
     if (envelope.kind === "bad") {
       const delivery = this.#hold(message, BAD_MESSAGE, envelope.routeId);
       return this.#options.rejects.add(delivery, null, envelope.reason);

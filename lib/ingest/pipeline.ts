@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
+import { FastEncoder } from "../encoder/fast_encoder.ts";
 import { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Log } from "../log.ts";
 import type { FlushCap } from "./batch.ts";
@@ -73,6 +74,7 @@ export class Pipeline {
   readonly #stopped = new AbortController();
   readonly #background = new Set<Promise<void>>();
   readonly #buffers: RowBuffer[] = [];
+  readonly #fastEncoder: FastEncoder;
   readonly #context: WriterContext;
   readonly #directory: ProcessorDirectory;
   readonly #flow: FlowControl;
@@ -91,6 +93,10 @@ export class Pipeline {
     this.broken.catch(() => undefined);
     const { bounds, clock, log, source, publisher } = options;
     const counters = this.counters;
+    this.#fastEncoder = new FastEncoder({
+      counts: counters.encoding,
+      onTrap: (error) => log.error("The fast encoder failed, the exact one took over", { error }),
+    });
     this.#flow = new FlowControl({
       heldBytesMax: bounds.heldBytesMax,
       ackPendingMax: source.limits?.maxAckPending ?? Infinity,
@@ -117,6 +123,7 @@ export class Pipeline {
       clock,
       log,
       counters,
+      fastEncoder: this.#fastEncoder,
       flow: this.#flow,
       directory,
       writers: this.#writers,
@@ -173,6 +180,7 @@ export class Pipeline {
       flow: this.#flow,
       reporter: this.#reporter,
       counters: this.counters,
+      fastEncoder: this.#fastEncoder,
       clock,
       log,
       flushCap: bounds.flushCap,
@@ -191,11 +199,12 @@ export class Pipeline {
   }
 
   #makeDirectory(): ProcessorDirectory {
-    const { catalog, clock, bounds } = this.#options;
+    const { catalog, clock, log, bounds } = this.#options;
     return new ProcessorDirectory({
       catalog,
       lookupsMax: Math.max(1, Math.floor(bounds.turnsMax / 2)),
       clock,
+      log,
       counters: this.counters,
       cacheMs: bounds.catalogCacheMs,
       onRecord: (record: ProcessorRecord) => this.#writers.configure(record),

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
+import type { Log } from "../log.ts";
 import type { Counters } from "./counters.ts";
 import type { ProcessorCatalog, ProcessorRecord } from "./ports.ts";
 import { LookupLane } from "./lookup_lane.ts";
@@ -14,6 +15,9 @@ const ENTRIES_MAX = 50_000;
 
 /** A miss is good for this long, in milliseconds: the row may be created a moment later. */
 const MISS_MS = 2_000;
+
+/** A failing catalog is mentioned again after this long, in milliseconds. */
+const REMINDER_MS = 60_000;
 
 /** Wait before an answer is fetched anew that could not be fetched, in milliseconds. */
 const REFRESH_RETRY_MS = 5_000;
@@ -35,6 +39,7 @@ export interface DirectoryOptions {
   /** Look-ups at once: they must leave connections to the flushes. */
   readonly lookupsMax: number;
   readonly clock: Clock;
+  readonly log: Log;
   readonly counters: Counters;
   /** How long an answer is good, in milliseconds. */
   readonly cacheMs: number;
@@ -54,6 +59,7 @@ export class ProcessorDirectory {
   readonly #refreshAfterMs = new Map<string, number>();
   readonly #underWay = new Map<string, Promise<ProcessorRecord | null>>();
   readonly #lane: LookupLane;
+  #remindAtMs = 0;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
@@ -100,8 +106,19 @@ export class ProcessorDirectory {
     this.lookUp(key).then(() => this.#refreshAfterMs.delete(name), (error) => {
       if (this.#refreshAfterMs.size >= ENTRIES_MAX) this.#refreshAfterMs.clear();
       this.#refreshAfterMs.set(name, this.#options.clock.monotonic() + REFRESH_RETRY_MS);
-      if (error instanceof StoreUnavailableError || this.#options.stopped.aborted) return;
-      this.#options.onBug(error);
+      if (this.#options.stopped.aborted) return;
+      if (!(error instanceof StoreUnavailableError)) return this.#options.onBug(error);
+      this.#logFailure(error);
+    });
+  }
+
+  #logFailure(error: StoreUnavailableError): void {
+    const { clock, log } = this.#options;
+    if (clock.monotonic() < this.#remindAtMs) return;
+    this.#remindAtMs = clock.monotonic() + REMINDER_MS;
+    log.warn("Cannot look processors up again; their last settings hold", {
+      reason: error.message,
+      sql_state: error.sqlState,
     });
   }
 

@@ -170,6 +170,7 @@ class ReplayRun {
       settings,
       store: recorder.store,
       counters: new Counters(),
+      fastEncoder: null,
       clock,
       log,
     });

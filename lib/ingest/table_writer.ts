@@ -4,6 +4,7 @@
  * tell the monitor. It neither waits nor retries a passing failure: the batch writer does.
  */
 import { DEFAULT_MARKER, encodeBatch, type EncodedBatch } from "../encoder/exact_encoder.ts";
+import type { FastEncoder } from "../encoder/fast_encoder.ts";
 import { recordText } from "../encoder/record_text.ts";
 import type { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Clock } from "../clock.ts";
@@ -43,6 +44,8 @@ export interface TableWriterOptions {
   readonly settings: ProcessorSettings;
   readonly store: TableStore;
   readonly counters: Counters;
+  /** Takes what it can before the exact encoder; null for that one alone. */
+  readonly fastEncoder: FastEncoder | null;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -74,12 +77,13 @@ export class TableWriter {
     buffer: RowBuffer,
     notes: readonly string[],
   ): Promise<FlushReport> {
-    const { store, settings, counters } = this.#options;
+    const { store, settings, counters, fastEncoder } = this.#options;
     const distinct = distinctInStreamOrder(deliveries);
     for (let plans = 0; plans < PLANS_MAX; plans++) {
       const encoded = encodeBatch(await this.#plan.current(), distinct.deliveries, buffer, {
         onInvalidText: settings.onInvalidText,
         defaults: store.supportsDefaultMarker ? "marker" : "runs",
+        fast: fastEncoder,
       });
       this.#plan.keep(encoded.plan);
       const wanted = this.#plan.wanted(encoded);

@@ -1,4 +1,5 @@
 /** What all batch writers share. Put together by the service; nothing here knows an adapter. */
+import type { FastEncoder } from "../encoder/fast_encoder.ts";
 import type { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
@@ -19,6 +20,7 @@ export interface WriterContext {
   readonly flow: FlowControl;
   readonly reporter: StatusReporter;
   readonly counters: Counters;
+  readonly fastEncoder: FastEncoder;
   readonly clock: Clock;
   readonly log: Log;
   readonly flushCap: FlushCap;

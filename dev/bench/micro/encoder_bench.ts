@@ -1,13 +1,15 @@
 /**
- * Micro-benchmarks of the way from payload bytes to COPY bytes, without servers: the envelope pass,
- * and the exact encoder on messages of ten records with ten keys, on records whose key order changes,
- * and on wide records. One iteration is 1,000 records: iterations a second are thousand rows per CPU
+ * Micro-benchmarks of the way from payload bytes to COPY bytes, without servers: the envelope pass
+ * and the encoders, exact and fast, on messages of ten records with ten keys, on records whose key
+ * order changes, and on wide records. One iteration is 1,000 records: iterations a second are thousand rows per CPU
  * second. Run: `deno bench dev/bench/micro/`.
  */
 import type { EncodableDelivery } from "../../../lib/encoder/encodable_delivery.ts";
 import { encodeBatch } from "../../../lib/encoder/exact_encoder.ts";
+import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
 import { readEnvelope } from "../../../lib/ingest/envelope.ts";
+import { readEnvelopeFast } from "../../../lib/ingest/fast_envelope.ts";
 import { type ColumnPlan, compilePlan } from "../../../lib/schema/column_plan.ts";
 import type { TableColumn } from "../../../lib/schema/table_description.ts";
 
@@ -103,22 +105,31 @@ function planOf(row: Row, types: readonly string[]): ColumnPlan {
 const narrowPlan = planOf(narrowRow(0), NARROW_TYPES);
 const buffer = new RowBuffer();
 
+const fast = new FastEncoder();
+
 function benchEncoding(name: string, plan: ColumnPlan, payloads: readonly Uint8Array[]): void {
   const deliveries = payloads.map(deliver);
-  Deno.bench(`encode ${name}`, () => {
-    const { rows } = encodeBatch(plan, deliveries, buffer);
-    if (rows.count !== RECORDS) throw new Error(`Cannot trust the bench: ${rows.count} rows`);
+  for (const [way, options] of [["exact", {}], ["fast", { fast }]] as const) {
+    Deno.bench(`encode ${name}, ${way}`, { group: name, baseline: way === "exact" }, () => {
+      const { rows } = encodeBatch(plan, deliveries, buffer, options);
+      if (rows.count !== RECORDS) throw new Error(`Cannot trust the bench: ${rows.count} rows`);
+    });
+  }
+}
+
+function benchEnvelopes(name: string, payloads: readonly Uint8Array[]): void {
+  Deno.bench(`envelope, ${name}, exact`, { group: `envelope ${name}`, baseline: true }, () => {
+    for (const payload of payloads) readEnvelope(payload);
+  });
+  Deno.bench(`envelope, ${name}, fast`, { group: `envelope ${name}` }, () => {
+    for (const payload of payloads) readEnvelopeFast(fast, payload);
   });
 }
 
 const tens = messages(10, narrowRow);
-Deno.bench("envelope, 10 records a message", () => {
-  for (const payload of tens) readEnvelope(payload);
-});
 const ones = messages(1, narrowRow);
-Deno.bench("envelope, 1 record a message", () => {
-  for (const payload of ones) readEnvelope(payload);
-});
+benchEnvelopes("10 records a message", tens);
+benchEnvelopes("1 record a message", ones);
 benchEncoding("10 records × 10 keys", narrowPlan, tens);
 benchEncoding("1 record × 10 keys", narrowPlan, ones);
 benchEncoding(

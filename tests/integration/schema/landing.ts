@@ -6,6 +6,7 @@
 import type postgres from "postgres";
 import { systemClock } from "../../../lib/clock.ts";
 import type { Clock } from "../../../lib/clock.ts";
+import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
 import { Counters } from "../../../lib/ingest/counters.ts";
 import type { Delivery } from "../../../lib/ingest/delivery.ts";
@@ -88,6 +89,7 @@ export function openWriter(
     settings,
     store,
     counters: options.counters ?? new Counters(),
+    fastEncoder: new FastEncoder(),
     clock: options.clock ?? systemClock,
     log: options.log,
   });

@@ -1,0 +1,271 @@
+/**
+ * The host of the fast encoder (assembly/): gives it messages and plans, takes rows out of its memory
+ * into the flush's buffer, and sends every record that it passes the exact way, in order. A fault
+ * inside of it loses nothing: the instance is thrown away and the batch or message goes the exact
+ * way as a whole. Used synchronously, so one serves the whole program.
+ */
+import type { ColumnPlan } from "../schema/column_plan.ts";
+import * as layout from "./assembly/layout.ts";
+import type { EncodableDelivery } from "./encodable_delivery.ts";
+import { EncodingCounts, type PassReason } from "./encoding_counts.ts";
+// @ts-types="./fast_encoder_module.d.ts"
+import { fastEncoderModule } from "./fast_encoder_module.js";
+import { FastMemory } from "./fast_memory.ts";
+import { compileFastPlan, type FastPlan } from "./fast_plan.ts";
+import { receiptTime } from "./receipt_time.ts";
+import type { RowBuffer } from "./row_buffer.ts";
+import { skipSpace } from "./value_skipper.ts";
+
+/** Longer messages go the exact way: the module's memory never shrinks. */
+const MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
+
+/** The exact way for what is passed; both add to the same buffer. */
+export interface ExactWay {
+  /** Encodes the record at `at`; returns the offset of the next one, -1 when none is to follow. */
+  encodeRecord(index: number, ordinal: number, at: number): number;
+  /** Encodes all records of a delivery. */
+  encodeDelivery(index: number): void;
+}
+
+/** A batch to encode. */
+export interface FastBatch {
+  readonly plan: ColumnPlan;
+  readonly deliveries: readonly EncodableDelivery[];
+  /** Empty. */
+  readonly buffer: RowBuffer;
+  readonly exact: ExactWay;
+  /** Takes the index of the first row of each delivery. */
+  readonly firstRows: Uint32Array;
+}
+
+/** Where an envelope's parts stand: offsets in the message, -1 for an id that is absent or null. */
+export interface EnvelopeRanges {
+  /** From the opening quote to behind the closing one; neither id is empty or has escapes. */
+  readonly routeStart: number;
+  readonly routeEnd: number;
+  readonly processorStart: number;
+  readonly processorEnd: number;
+  readonly recordsStart: number;
+  readonly recordsEnd: number;
+  readonly isList: boolean;
+  readonly recordCount: number;
+}
+
+/** What a fast encoder needs beside its work; all of it may be left out. */
+export interface FastEncoderOptions {
+  readonly counts?: EncodingCounts;
+  /** Called with each fault inside of the module. */
+  readonly onTrap?: (error: WebAssembly.RuntimeError) => void;
+  /** Another module in place of the compiled one; for tests. */
+  readonly module?: WebAssembly.Module;
+}
+
+/** See the head of this file. */
+export class FastEncoder {
+  readonly counts: EncodingCounts;
+  readonly #onTrap: (error: WebAssembly.RuntimeError) => void;
+  readonly #module: WebAssembly.Module;
+  readonly #plans = new WeakMap<ColumnPlan, FastPlan | "none">();
+  #memory: FastMemory | null = null;
+
+  constructor(options: FastEncoderOptions = {}) {
+    this.counts = options.counts ?? new EncodingCounts();
+    this.#onTrap = options.onTrap ?? (() => undefined);
+    this.#module = options.module ?? fastEncoderModule;
+  }
+
+  /** The memory in use; for tests, which look at its guards. */
+  get memory(): FastMemory {
+    return this.#memory ??= new FastMemory(this.#module);
+  }
+
+  /** Judges a whole message and finds its parts; null leaves it to the exact reader. */
+  readEnvelope(payload: Uint8Array): EnvelopeRanges | null {
+    const ranges = payload.length > MESSAGE_BYTES_MAX
+      ? null
+      : this.#guarded(() => this.#readEnvelope(payload));
+    if (ranges === null) this.counts.envelopesPassed++;
+    else this.counts.envelopesFast++;
+    return ranges;
+  }
+
+  /**
+   * Encodes the batch, passed records included. Returns false when it did not: then the batch is to
+   * be encoded from the start the exact way, whatever stands in the buffer.
+   */
+  encodeBatch(batch: FastBatch): boolean {
+    const plan = this.#planOf(batch.plan);
+    if (plan === null) {
+      this.counts.countPassed("plan", recordsOf(batch));
+      return false;
+    }
+    const isDone = this.#guarded(() => {
+      new BatchRun(this.memory, plan, batch, this.counts).encode();
+      return true;
+    });
+    if (isDone === null) this.counts.countPassed("trap", recordsOf(batch));
+    return isDone ?? false;
+  }
+
+  #readEnvelope(payload: Uint8Array): EnvelopeRanges | null {
+    const { memory } = this;
+    memory.ensure({ plan: 0, input: payload.length, output: 0 });
+    memory.bytes.set(payload, memory.input);
+    if (memory.exports.envelope(payload.length) !== layout.DONE) return null;
+    return {
+      routeStart: memory.result(layout.RESULT_ROUTE_START),
+      routeEnd: memory.result(layout.RESULT_ROUTE_END),
+      processorStart: memory.result(layout.RESULT_PROCESSOR_START),
+      processorEnd: memory.result(layout.RESULT_PROCESSOR_END),
+      recordsStart: memory.result(layout.RESULT_RECORDS_START),
+      recordsEnd: memory.result(layout.RESULT_RECORDS_END),
+      isList: memory.result(layout.RESULT_IS_LIST) === 1,
+      recordCount: memory.result(layout.RESULT_RECORD_COUNT),
+    };
+  }
+
+  #planOf(plan: ColumnPlan): FastPlan | null {
+    let known = this.#plans.get(plan);
+    if (known === undefined) {
+      known = compileFastPlan(plan) ?? "none";
+      this.#plans.set(plan, known);
+    }
+    return known === "none" ? null : known;
+  }
+
+  /** Null when the module trapped; the next call has a new instance. */
+  #guarded<T>(work: () => T | null): T | null {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      this.#memory = null;
+      this.counts.traps++;
+      this.#onTrap(error);
+      return null;
+    }
+  }
+}
+
+/** One batch on its way through the module. */
+class BatchRun {
+  readonly #memory: FastMemory;
+  readonly #plan: FastPlan;
+  readonly #batch: FastBatch;
+  readonly #counts: EncodingCounts;
+  #receivedAtMs = NaN;
+  #receipt: Uint8Array = new Uint8Array();
+
+  constructor(memory: FastMemory, plan: FastPlan, batch: FastBatch, counts: EncodingCounts) {
+    this.#memory = memory;
+    this.#plan = plan;
+    this.#batch = batch;
+    this.#counts = counts;
+  }
+
+  encode(): void {
+    const { deliveries, buffer, firstRows } = this.#batch;
+    const { block } = this.#plan;
+    this.#memory.ensure({ plan: block.length, input: 0, output: 0 });
+    this.#loadPlan();
+    for (const [index, delivery] of deliveries.entries()) {
+      firstRows[index] = buffer.rowCount + this.#memory.result(layout.RESULT_ROWS);
+      this.#setReceivedAt(delivery.receivedAtMs);
+      this.#encodeDelivery(delivery, index);
+    }
+    this.#takeRows();
+    firstRows[deliveries.length] = buffer.rowCount;
+  }
+
+  #loadPlan(): void {
+    const { bytes, plan, exports } = this.#memory;
+    bytes.set(this.#plan.block, plan);
+    exports.beginPlan();
+    exports.beginOutput();
+    this.#writeReceipt();
+  }
+
+  #setReceivedAt(receivedAtMs: number): void {
+    const { receiptCodec } = this.#plan;
+    if (receivedAtMs === this.#receivedAtMs || receiptCodec === null) return;
+    this.#receivedAtMs = receivedAtMs;
+    this.#receipt = receiptTime(receiptCodec, receivedAtMs);
+    this.#writeReceipt();
+  }
+
+  #writeReceipt(): void {
+    const { bytes, plan } = this.#memory;
+    const view = new DataView(bytes.buffer, plan);
+    view.setUint32(layout.PLAN_RECEIPT_LENGTH, this.#receipt.length, true);
+    bytes.set(this.#receipt, plan + view.getUint32(layout.PLAN_RECEIPT, true));
+  }
+
+  #encodeDelivery(delivery: EncodableDelivery, index: number): void {
+    const { payload, isList, recordsStart } = delivery;
+    if (payload.length > MESSAGE_BYTES_MAX) {
+      this.#takeRows();
+      this.#counts.countPassed("size", delivery.recordCount);
+      return this.#batch.exact.encodeDelivery(index);
+    }
+    let at = isList ? skipSpace(payload, recordsStart + 1) : recordsStart;
+    if (isList && payload[at] === 0x5d) return;
+    this.#makeRoom(payload.length);
+    const memory = this.#memory;
+    memory.bytes.set(payload, memory.input);
+    for (let ordinal = 0;;) {
+      const outcome = memory.exports.encodeRecords(payload.length, at, index, ordinal, isList);
+      if (outcome === layout.DONE) return;
+      at = memory.result(layout.RESULT_AT);
+      ordinal = memory.result(layout.RESULT_ORDINAL);
+      const taken = this.#takeRows();
+      if (outcome === layout.FULL && taken > 0) continue;
+      this.#counts.countPassed(PASS_REASONS[outcome] ?? "size", 1);
+      at = this.#batch.exact.encodeRecord(index, ordinal, at);
+      if (at === -1) return;
+      ordinal++;
+    }
+  }
+
+  /** Room for the message, and for a row of all of it. */
+  #makeRoom(payloadBytes: number): void {
+    const memory = this.#memory;
+    const output = payloadBytes * 2 + this.#plan.columnCount * COLUMN_BYTES_EXTRA +
+      layout.RECEIPT_BYTES_MAX;
+    const needed = { plan: 0, input: payloadBytes, output };
+    if (memory.holds(needed)) return;
+    this.#takeRows();
+    memory.ensure(needed);
+    this.#loadPlan();
+  }
+
+  /** Moves rows from the module's memory to the buffer; returns how many. */
+  #takeRows(): number {
+    const memory = this.#memory;
+    const count = memory.result(layout.RESULT_ROWS);
+    if (count === 0) return 0;
+    this.#batch.buffer.append(memory.rows());
+    memory.exports.beginOutput();
+    this.#counts.recordsFast += count;
+    return count;
+  }
+}
+
+/** A column without a value takes less. */
+const COLUMN_BYTES_EXTRA = 4;
+
+const PASS_REASONS: Readonly<Record<number, PassReason>> = {
+  [layout.PASS_NOT_OBJECT]: "not_object",
+  [layout.PASS_UNKNOWN_KEY]: "unknown_key",
+  [layout.PASS_ESCAPED_KEY]: "escaped_key",
+  [layout.PASS_DUPLICATE_KEY]: "duplicate_key",
+  [layout.PASS_DEFAULT_COLUMN]: "default_column",
+  [layout.PASS_OTHER_TYPE]: "other_type",
+  [layout.PASS_NUMBER]: "number",
+  [layout.PASS_MISFIT]: "misfit",
+  [layout.PASS_TEXT]: "text",
+  [layout.PASS_SYNTAX]: "syntax",
+};
+
+function recordsOf({ deliveries }: FastBatch): number {
+  return deliveries.reduce((sum, { recordCount }) => sum + recordCount, 0);
+}

@@ -1,0 +1,2 @@
+/** The compiled module of lib/encoder/assembly. */
+export const fastEncoderModule: WebAssembly.Module;

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { encodeBatch } from "../../../lib/encoder/exact_encoder.ts";
+import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
+import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
+import { compilePlan } from "../../../lib/schema/column_plan.ts";
+import type { TableColumn } from "../../../lib/schema/table_description.ts";
+import { columnOf, deliveryOfJson, tableOf } from "../../support/encoding.ts";
+
+/** Encodes messages of one table; compares with the exact encoder and tells what was counted. */
+function encodeFast(
+  columns: readonly TableColumn[],
+  messages: readonly string[],
+  fast = new FastEncoder(),
+): { text: string; fast: number; passed: Record<string, number> } {
+  const plan = compilePlan(tableOf(...columns), { includeTimestamp: true });
+  const deliveries = messages.map(deliveryOfJson);
+  const { rows, rejects } = encodeBatch(plan, deliveries, new RowBuffer(), { fast });
+  const exact = encodeBatch(plan, deliveries, new RowBuffer());
+  const text = new TextDecoder().decode(rows.bytes);
+  assert.equal(text, new TextDecoder().decode(exact.rows.bytes));
+  assert.deepEqual([...rows.ends], [...exact.rows.ends]);
+  assert.deepEqual(rejects, exact.rejects);
+  assert.ok(fast.memory.isIntact);
+  const { recordsFast, recordsPassed } = fast.counts;
+  return { text, fast: recordsFast, passed: Object.fromEntries(recordsPassed) };
+}
+
+const USUAL = [
+  columnOf("id", "int8"),
+  columnOf("score", "float8"),
+  columnOf("amount", "numeric"),
+  columnOf("active", "bool"),
+  columnOf("at", "timestamptz"),
+  columnOf("tags", "jsonb"),
+  columnOf("note", "text"),
+  columnOf("_timestamp", "timestamptz"),
+];
+
+Deno.test("FastEncoder encodes a record of every type", () => {
+  const record = '{"id":1,"score":0.1,"amount":1.50,"active":true,' +
+    '"at":"2026-11-24T12:00:00Z","tags":["a\\n",1],"note":"tab\\there"}';
+  const { text, passed } = encodeFast(USUAL, [`[${record}]`]);
+  assert.equal(
+    text,
+    '1\t0.1\t1.50\tt\t2026-11-24T12:00:00Z\t["a\\\\n",1]\ttab\\there\t2026-11-24T12:00:00.123Z\n',
+  );
+  assert.deepEqual(passed, {});
+});
+
+Deno.test("FastEncoder writes null for keys that are absent or null", () => {
+  const columns = [columnOf("a", "int8"), columnOf("b", "text"), columnOf("_overflow", "jsonb")];
+  assert.deepEqual(encodeFast(columns, ['[{"b":null},{}]']), {
+    text: "\\N\t\\N\t\\N\n\\N\t\\N\t\\N\n",
+    fast: 2,
+    passed: {},
+  });
+});
+
+Deno.test("FastEncoder takes doubles as programs print them", () => {
+  const doubles = Array.from({ length: 2_000 }, (_, i) => Math.abs(Math.sin(i + 1)) * 10 ** (i % 5))
+    .filter((double) => double >= 0.01);
+  const { fast } = encodeFast([columnOf("x", "float8")], [
+    `[${doubles.map((double) => `{"x":${double}}`).join(",")}]`,
+  ]);
+  assert.ok(fast > doubles.length * 0.99, `${fast} of ${doubles.length}`);
+});
+
+Deno.test("FastEncoder takes an existing text column's value whatever it is", () => {
+  const values = ["1e5", "true", '"é\\u00e9"', '{"a":[1]}', "[]", "-0.50", "null"];
+  const messages = [`[${values.map((value) => `{"x":${value}}`).join(",")}]`];
+  assert.deepEqual(encodeFast([columnOf("x", "text")], messages).passed, {});
+});
+
+Deno.test("FastEncoder knows a key with all beyond ASCII escaped", () => {
+  const messages = ['[{"Gr\\u00f6\\u00dfe":1},{"Größe":2}]'];
+  assert.deepEqual(encodeFast([columnOf("Größe", "int8")], messages), {
+    text: "1\n2\n",
+    fast: 2,
+    passed: {},
+  });
+});
+
+for (
+  const [reason, type, record] of [
+    ["not_object", "int8", "1"],
+    ["unknown_key", "int8", '{"y":1}'],
+    ["escaped_key", "int8", '{"\\u0078":1}'],
+    ["duplicate_key", "int8", '{"x":1,"x":2}'],
+    ["other_type", "uuid", '{"x":"00000000-0000-0000-0000-000000000000"}'],
+    ["number", "int8", '{"x":9223372036854775807}'],
+    ["number", "float8", '{"x":1e5}'],
+    ["number", "jsonb", '{"x":[1e5]}'],
+    ["misfit", "int8", '{"x":1.0}'],
+    ["misfit", "bool", '{"x":"true"}'],
+    ["misfit", "timestamptz", '{"x":"2026-11-24"}'],
+    ["text", "text", '{"x":"\\ud800"}'],
+  ] as const
+) {
+  Deno.test(`FastEncoder passes ${record} to a column of ${type} on`, () => {
+    const { fast, passed } = encodeFast([columnOf("x", type)], [`[{},${record},{}]`]);
+    assert.deepEqual({ fast, passed }, { fast: 2, passed: { [reason]: 1 } });
+  });
+}
+
+Deno.test("FastEncoder passes records that name a column with a DEFAULT", () => {
+  const columns = [columnOf("a", "int8"), columnOf("d", "int8", { hasDefault: true })];
+  const { passed } = encodeFast(columns, ['[{"a":1},{"a":2,"d":3}]']);
+  // The first time for the key, the second because the plan then sends the column.
+  assert.deepEqual(passed, { default_column: 1, plan: 2 });
+});
+
+Deno.test("FastEncoder makes one reject of a message with too many", () => {
+  const records = `{"x":1},${"1,".repeat(1_500)}{"x":2}`;
+  const { text } = encodeFast([columnOf("x", "int8")], ['[{"x":0}]', `[${records}]`, '[{"x":3}]']);
+  assert.equal(text, "0\n3\n");
+});
+
+Deno.test("FastEncoder encodes more rows than it holds at once", () => {
+  const messages = Array.from({ length: 3 }, () => `[${'{"x":"y"},'.repeat(6_000)}{}]`);
+  const { fast } = encodeFast([columnOf("x", "text")], messages);
+  assert.equal(fast, 18_003);
+});
+
+Deno.test("FastEncoder makes room for a long message and passes one of over 2 MiB", () => {
+  const messages = [300_000, 10, 2_000_000, 2_200_000].map((length) =>
+    `{"x":"${"é\\n".repeat(length / 4)}"}`
+  );
+  const { fast, passed } = encodeFast([columnOf("x", "text")], messages);
+  assert.deepEqual({ fast, passed }, { fast: 3, passed: { size: 1 } });
+});
+
+Deno.test("FastEncoder takes 1,600 columns", () => {
+  const columns = Array.from({ length: 1_600 }, (_, i) => columnOf(`column ${i}`, "int8"));
+  const record = JSON.stringify(Object.fromEntries(columns.map(({ name }, i) => [name, i])));
+  assert.equal(encodeFast(columns, [`[${record},{}]`]).fast, 2);
+});
+
+Deno.test("FastEncoder goes from table to table and back", () => {
+  const fast = new FastEncoder();
+  for (const name of ["a", "b", "a"]) {
+    assert.equal(encodeFast([columnOf(name, "int8")], [`[{"${name}":7}]`], fast).text, "7\n");
+  }
+});
+
+/**
+ * A module with the exports of the real one that does nothing but trap when it has to encode: type,
+ * function, memory, export and code sections, written by hand.
+ */
+function trappingModule(): WebAssembly.Module {
+  const names = [["memory", 2], ["place", 0], ["beginPlan", 0], ["beginOutput", 0]]
+    .concat([["envelope", 1], ["encodeRecords", 1]]) as [string, number][];
+  const exports = names.flatMap(([name, kind]) => [
+    name.length,
+    ...new TextEncoder().encode(name),
+    kind === 2 ? 2 : 0,
+    kind === 2 ? 0 : kind,
+  ]);
+  return new WebAssembly.Module(Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+    // One type: nothing to nothing.
+    ...[0x01, 0x04, 0x01, 0x60, 0x00, 0x00],
+    // Two functions, one memory.
+    ...[0x03, 0x03, 0x02, 0x00, 0x00],
+    ...[0x05, 0x03, 0x01, 0x00, 0x00],
+    ...[0x07, exports.length + 1, names.length, ...exports],
+    // The first does nothing, the second is unreachable.
+    ...[0x0a, 0x08, 0x02, 0x02, 0x00, 0x0b, 0x03, 0x00, 0x00, 0x0b],
+  ]));
+}
+
+Deno.test("FastEncoder loses no row by a trap, counts it and tells of it", () => {
+  const traps: unknown[] = [];
+  const fast = new FastEncoder({ module: trappingModule(), onTrap: (error) => traps.push(error) });
+  assert.equal(encodeFast([columnOf("x", "int8")], ['[{"x":1},{"x":2}]'], fast).text, "1\n2\n");
+  assert.equal(fast.readEnvelope(new TextEncoder().encode("{}")), null);
+  assert.equal(traps.length, 2);
+  assert.equal(fast.counts.traps, 2);
+  assert.deepEqual(Object.fromEntries(fast.counts.recordsPassed), { trap: 2 });
+});
