@@ -33,7 +33,7 @@ const TRY_LOCK = `SELECT pg_catalog.pg_try_advisory_xact_lock(
   ${ADVISORY_LOCK_CLASS}, pg_catalog.hashtext('prune ' || $1::int)) AS "isOurs"`;
 
 /** The best floor of this incarnation that is old enough, and where the last chunk ended. */
-const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs", f.seen_at::text AS "seenAt",
+const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs",
     coalesce(s.pruned_seq, (SELECT min(d.seq) - 1 FROM state_tables.delivered d
       WHERE d.source = $1::int), 0) AS "from"
   FROM state_tables.ack_floor f JOIN state_tables.source s ON s.id = f.source
@@ -47,15 +47,14 @@ const PRUNE = `DELETE FROM state_tables.delivered
 const REMEMBER = `UPDATE state_tables.source SET pruned_seq = $2::bigint, pruned_ns = $3::bigint
   WHERE id = $1::int`;
 
-/** Floors that are older than the one used up say nothing more; those of other incarnations stay. */
+/** Floors below the one used up say nothing more; those of other incarnations stay. */
 const FORGET = `DELETE FROM state_tables.ack_floor
-  WHERE source = $1::int AND consumer_created = $2::text AND seen_at < $3::timestamptz`;
+  WHERE source = $1::int AND consumer_created = $2::text AND floor < $3::bigint`;
 
 /** bigint comes as text: sequences may exceed what a double holds. */
 interface TargetRow {
   readonly floor: string;
   readonly storedNs: string;
-  readonly seenAt: string;
   readonly from: string;
 }
 
@@ -119,6 +118,6 @@ async function pruneChunk(
   const to = chunkEnd < floor ? chunkEnd : floor;
   await session.query(PRUNE, [source, String(from), String(to), target.storedNs]);
   await session.query(REMEMBER, [source, String(to), target.storedNs]);
-  await session.query(FORGET, [source, consumerCreated, target.seenAt]);
+  await session.query(FORGET, [source, consumerCreated, target.floor]);
   return to < floor;
 }

@@ -90,16 +90,70 @@ export class NumberText {
   }
 }
 
-type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown;
-const parse = JSON.parse as (text: string, reviver: Reviver) => unknown;
-
-/** What JSON text means. */
+/**
+ * What JSON text means; the text is valid. A reader of its own, recursive and slow: `JSON.parse` with
+ * a reviver has given null for values that were there, now and then and not again for the same text.
+ */
 export function meaningOf(json: string): Meaning {
-  return parse(json, (_, value, { source }): unknown => {
-    if (typeof value === "number") return new NumberText(source ?? "");
-    if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
-    return new Map(Object.entries(value));
-  }) as Meaning;
+  return new MeaningReader(json).read();
+}
+
+/** Reads one value after the other. */
+class MeaningReader {
+  readonly #json: string;
+  #at = 0;
+
+  constructor(json: string) {
+    this.#json = json;
+  }
+
+  read(): Meaning {
+    this.#take(/[ \t\r\n]*/y);
+    const first = this.#json[this.#at] ?? "";
+    if (first === "{") return this.#object();
+    if (first === "[") return this.#list();
+    if (first === '"') return this.#string();
+    const word = this.#take(/true|false|null/y);
+    if (word !== "") return word === "null" ? null : word === "true";
+    return new NumberText(this.#take(/-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y));
+  }
+
+  #object(): Map<string, Meaning> {
+    const fields = new Map<string, Meaning>();
+    this.#take(/\{\s*/y);
+    while (this.#take(/\}/y) === "") {
+      const key = this.#string();
+      this.#take(/\s*:/y);
+      // The last one of a key that comes twice is the one that counts.
+      fields.set(key, this.read());
+      this.#take(/\s*,?\s*/y);
+    }
+    return fields;
+  }
+
+  #list(): Meaning[] {
+    const values: Meaning[] = [];
+    this.#take(/\[\s*/y);
+    while (this.#take(/\]/y) === "") {
+      values.push(this.read());
+      this.#take(/\s*,?\s*/y);
+    }
+    return values;
+  }
+
+  #string(): string {
+    const text: unknown = JSON.parse(this.#take(/"(?:[^"\\]|\\.)*"/y));
+    if (typeof text !== "string") throw new TypeError("Cannot read a string");
+    return text;
+  }
+
+  /** What the pattern matches here, and goes behind it; empty when it does not. */
+  #take(pattern: RegExp): string {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#json)?.[0] ?? "";
+    this.#at += found.length;
+    return found;
+  }
 }
 
 /** Digits and exponent without zeros at the ends, by BigInt: independent of the program's own. */

@@ -59,12 +59,11 @@ Deno.test("run takes every message type, a single object, and a processor_id wit
   );
   await stage.publish("unknown-route", [{ type: "both" }], { processor_id: processorId });
   const rows = await stage.waitForRows(table, types.length + 3);
-  assert.deepEqual(rows.map((row) => row.type), [
-    ...types,
-    "single object",
-    "by processor",
-    "both",
-  ]);
+  // Each way to name the processor has a look-up of its own, so these have no order.
+  assert.deepEqual(
+    rows.map((row) => row.type).sort(),
+    [...types, "single object", "by processor", "both"].sort(),
+  );
   await stage.stopService(service);
 });
 

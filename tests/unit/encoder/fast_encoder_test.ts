@@ -121,6 +121,13 @@ Deno.test("FastEncoder encodes more rows than it holds at once", () => {
   assert.equal(fast, 18_003);
 });
 
+Deno.test("FastEncoder stays within its output when values take twice their source", () => {
+  for (let length = 900; length < 1_000; length += 7) {
+    const messages = Array.from({ length: 300 }, () => `[{"x":[${"\n".repeat(length)}]}]`);
+    assert.equal(encodeFast([columnOf("x", "jsonb")], messages).fast, 300);
+  }
+});
+
 Deno.test("FastEncoder makes room for a long message and passes one of over 2 MiB", () => {
   const messages = [300_000, 10, 2_000_000, 2_200_000].map((length) =>
     `{"x":"${"é\\n".repeat(length / 4)}"}`
