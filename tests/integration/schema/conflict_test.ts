@@ -146,3 +146,15 @@ testOnBoth(
     ]);
   },
 );
+
+testOnBoth("flush() asks for nothing when jsonb does not hold a number", {}, async (landing) => {
+  await landing.write('[{"a":{}}]');
+  await landing.write('[{"a":[1e200000]},{"a":1}]');
+  assert.deepEqual(await landing.columns(), { a: "jsonb", _overflow: "jsonb" });
+  assert.deepEqual(await landing.values("a"), ["{}", "1"]);
+  assert.deepEqual(landing.counters.refusedChanges, 0);
+  assert.match(
+    (await landing.rejects())[0]?.reason ?? "",
+    /no jsonb holds an object or array with/,
+  );
+});
