@@ -25,7 +25,7 @@ export interface FlushCap {
 
 /**
  * Memory that one held message costs beside its payload, in bytes: the objects that stand for it,
- * its reply subject and its copied buffer's header. Measured with 1-record messages.
+ * its reply subject and its copied buffer's header. An estimate, not measured yet.
  */
 export const MESSAGE_OVERHEAD_BYTES = 600;
 
