@@ -34,6 +34,9 @@ export function heldBytes(delivery: Delivery): number {
   return delivery.payload.byteLength + MESSAGE_OVERHEAD_BYTES;
 }
 
+/** Bytes up to which a flush is small, as {@linkcode heldBytes} counts them. */
+const SMALL_BYTES_MAX = 256 * 1024;
+
 /** The waiting deliveries, oldest first. */
 export class Batch {
   #deliveries: Delivery[] = [];
@@ -43,6 +46,11 @@ export class Batch {
 
   get isEmpty(): boolean {
     return this.#deliveries.length === 0;
+  }
+
+  /** Flushed now, it may share a transaction with the batches of other tables. */
+  get isSmall(): boolean {
+    return this.#bytes <= SMALL_BYTES_MAX;
   }
 
   /** Records waiting. */

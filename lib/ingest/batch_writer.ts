@@ -204,7 +204,7 @@ export class BatchWriter {
   /** One flush, or one failed try; returns how long to wait before the next. */
   async #flush(segment: Segment, reason: FlushReason): Promise<number> {
     const { clock, counters, flushCap } = this.#context;
-    using turn = await this.#takeTurn();
+    using turn = await this.#takeTurn(segment.batch.isSmall);
     if (turn === null) return 0;
     const deliveries = segment.batch.take(flushCap);
     this.#underWay.add(deliveries);
@@ -248,9 +248,9 @@ export class BatchWriter {
     }
   }
 
-  async #takeTurn(): Promise<StoreTurn | null> {
+  async #takeTurn(isSmall = false): Promise<StoreTurn | null> {
     try {
-      return await this.#context.gate.take(this.#context.stopped);
+      return await this.#context.gate.take(this.#context.stopped, isSmall);
     } catch (error) {
       if (this.#context.stopped.aborted) return null;
       throw error;

@@ -252,7 +252,9 @@ export class Pipeline {
     try {
       return await work(buffer);
     } finally {
-      this.#buffers.push(buffer);
+      // Small flushes take many buffers at once: of those that grew no more are kept than usual.
+      const isKept = this.#buffers.length < this.#options.bounds.turnsMax || buffer.isSmall;
+      if (isKept) this.#buffers.push(buffer);
     }
   }
 

@@ -68,6 +68,15 @@ function insertText({ source, entries }: SourceEntries): string {
 }
 
 /**
+ * The statement of {@linkcode insertEntries} for one source, for a query that holds others as well: it
+ * answers with one row, `entries`, which has to count all of the source's.
+ */
+export function countedInsertText(group: SourceEntries): string {
+  return `WITH entered AS (${insertText(group)} RETURNING 1)
+    SELECT pg_catalog.count(*)::int AS entries FROM entered`;
+}
+
+/**
  * Inserts all entries; false when some were left out because they were pruned, or all because the
  * source's number is gone: the transaction is to be rolled back, and the slow way tells.
  *

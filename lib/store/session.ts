@@ -10,6 +10,7 @@ import postgres from "postgres";
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import { copyIn, type CopyQuery } from "./copy.ts";
+import { copySeveral, type SeveralCopies, type SeveralCopiesQuery } from "./copy_several.ts";
 import {
   type Encryption,
   openSocket,
@@ -154,6 +155,20 @@ export class Session {
       // See CopyQuery: the library's types leave out what is used.
       const query = this.#client.unsafe(statement) as unknown as CopyQuery;
       return copyIn(query, chunks);
+    });
+  }
+
+  /**
+   * Runs statements without parameters, several of which are COPY … FROM STDIN, as one simple query;
+   * resolves to the rows of each COPY. Throws as `query` does, and what `several.check` throws; the
+   * transaction that was begun is then to be rolled back.
+   */
+  async copySeveral(text: string, several: SeveralCopies): Promise<readonly number[]> {
+    const socket = await this.#socket;
+    return await this.#run(() => {
+      // See SeveralCopiesQuery: the library's types leave out what is used.
+      const query = this.#client.unsafe(text) as unknown as SeveralCopiesQuery;
+      return copySeveral(query, socket, several);
     });
   }
 

@@ -8,7 +8,7 @@ import { commentFor, isClaimOf } from "../schema/column_keys.ts";
 import { tableNames } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import type { Session } from "./session.ts";
-import { textArray } from "./sql_text.ts";
+import { quoteLiteral, textArray } from "./sql_text.ts";
 
 /**
  * Changes when a column of relation `c` is added, dropped, renamed or retyped, or when another
@@ -116,6 +116,24 @@ export async function checkPlan(
 ): Promise<PlanCheck | null> {
   const [check] = await session.query<PlanCheck>(CHECK_PLAN, [table.schema, table.name]);
   return check ?? null;
+}
+
+/**
+ * The statement of {@linkcode checkPlan} for several tables, for a query that holds others as well: it
+ * answers with a row for each that is there, in their order, `number` counted from 1.
+ */
+export function checkPlansText(
+  tables: readonly { readonly schema: string; readonly name: string }[],
+): string {
+  const array = (texts: readonly string[]): string => `${quoteLiteral(textArray(texts))}::text[]`;
+  return `SELECT u.number::int AS number, ${FINGERPRINT} AS fingerprint,
+      pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
+    FROM unnest(${array(tables.map(({ schema }) => schema))}, ${
+    array(tables.map(({ name }) => name))
+  }) WITH ORDINALITY u(schema, name, number)
+    JOIN pg_catalog.pg_namespace n ON n.nspname = u.schema
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = u.name
+    ORDER BY u.number`;
 }
 
 /**

@@ -1,0 +1,146 @@
+/**
+ * Lets small flushes of many tables share transactions: what waits while all connections are busy
+ * goes together. A flush that waits alone is written alone, at once. A group that is refused is
+ * written flush by flush, and a table whose rows do not land without care stays by itself until they
+ * do. Every flush is settled exactly once; how many may wait is bounded by who hands them in.
+ */
+import type { Flush, FlushOutcome } from "../ingest/ports.ts";
+import { GroupRefused, isSmall, type SmallFlush } from "./group_writer.ts";
+
+/** Tables that share a transaction at most. */
+const TABLES_MAX = 32;
+
+/** Groups under way at once: while one is committed the next is sent. */
+const GROUPS_MAX = 2;
+
+/** Tables remembered that have to be written by themselves; beyond it the oldest is tried again. */
+const ALONE_MAX = 10_000;
+
+/** Who writes. */
+export interface FlushGroupsOptions {
+  readonly writeOne: (flush: Flush) => Promise<FlushOutcome>;
+  /** @throws {GroupRefused} each is to be written by itself */
+  readonly writeGroup: (flushes: readonly SmallFlush[]) => Promise<readonly number[]>;
+  /** Transactions at once: the size of the connection pool. */
+  readonly atOnceMax: number;
+}
+
+interface Waiting {
+  readonly flush: Flush;
+  readonly resolve: (outcome: FlushOutcome) => void;
+  readonly reject: (error: unknown) => void;
+  /** Was in a group that was refused. */
+  readonly isAlone: boolean;
+}
+
+/** See the head of this file. */
+export class FlushGroups {
+  readonly #options: FlushGroupsOptions;
+  #waiting: Waiting[] = [];
+  readonly #alone = new Set<string>();
+  #underWay = 0;
+  #groups = 0;
+
+  constructor(options: FlushGroupsOptions) {
+    this.#options = options;
+  }
+
+  /** As `TableStore.write`. */
+  write(flush: Flush): Promise<FlushOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ flush, resolve, reject, isAlone: false });
+      this.#serve();
+    });
+  }
+
+  #serve(): void {
+    while (this.#underWay < this.#options.atOnceMax) {
+      const taken = this.#take();
+      const [first] = taken;
+      if (first === undefined) return;
+      this.#underWay++;
+      const isGroup = taken.length > 1;
+      if (isGroup) this.#groups++;
+      const work = isGroup ? this.#writeGroup(taken) : this.#writeOne(first);
+      work.finally(() => {
+        this.#underWay--;
+        if (isGroup) this.#groups--;
+        this.#serve();
+      });
+    }
+  }
+
+  /** The flush that waits longest, with others when it may share; none when nothing may begin. */
+  #take(): Waiting[] {
+    const mayGroup = this.#groups < GROUPS_MAX;
+    const index = this.#waiting.findIndex((one) => mayGroup || !this.#mayShare(one));
+    const first = this.#waiting[index];
+    if (first === undefined) return [];
+    const group = this.#mayShare(first) ? this.#sharers(index) : [first];
+    const taken = new Set(group);
+    this.#waiting = this.#waiting.filter((one) => !taken.has(one));
+    return group;
+  }
+
+  /** From `index` on, flushes of different tables that may share a transaction. */
+  #sharers(index: number): Waiting[] {
+    const tables = new Set<number>();
+    const sharers: Waiting[] = [];
+    for (const one of this.#waiting.slice(index)) {
+      const oid = one.flush.table?.oid;
+      if (oid === undefined || tables.has(oid) || !this.#mayShare(one)) continue;
+      tables.add(oid);
+      sharers.push(one);
+      if (sharers.length === TABLES_MAX) break;
+    }
+    return sharers;
+  }
+
+  #mayShare({ flush, isAlone }: Waiting): boolean {
+    return !isAlone && isSmall(flush) && !this.#alone.has(flush.table.name);
+  }
+
+  async #writeOne({ flush, resolve, reject }: Waiting): Promise<void> {
+    try {
+      const outcome = await this.#options.writeOne(flush);
+      this.#note(flush, outcome);
+      resolve(outcome);
+    } catch (error) {
+      this.#note(flush, null);
+      reject(error);
+    }
+  }
+
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    try {
+      const rows = await this.#options.writeGroup(
+        group.map(({ flush }) => flush).filter(isSmall),
+      );
+      for (const [index, { resolve }] of group.entries()) {
+        const rowsWritten = rows[index] ?? 0;
+        resolve({ kind: "committed", rowsWritten, rejects: [], known: [], gone: [] });
+      }
+    } catch (error) {
+      if (error instanceof GroupRefused) {
+        this.#waiting.unshift(...group.map((one) => ({ ...one, isAlone: true })));
+      } else {
+        for (const { reject } of group) reject(error);
+      }
+    }
+  }
+
+  /** @param outcome null when writing failed */
+  #note({ table }: Flush, outcome: FlushOutcome | null): void {
+    if (table === null) return;
+    this.#alone.delete(table.name);
+    const isClean = outcome?.kind === "committed" && outcome.rejects.length === 0;
+    if (isClean) return;
+    if (this.#alone.size >= ALONE_MAX) {
+      for (const oldest of this.#alone) {
+        this.#alone.delete(oldest);
+        break;
+      }
+    }
+    this.#alone.add(table.name);
+  }
+}
