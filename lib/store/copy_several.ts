@@ -29,6 +29,12 @@ export interface SeveralCopies {
   readonly check: (rows: readonly unknown[]) => void;
 }
 
+/** What became of the COPYs. */
+export type SeveralOutcome =
+  | { readonly kind: "copied"; readonly rows: readonly number[] }
+  /** The check threw; nothing was written. */
+  | { readonly kind: "called-off"; readonly reason: unknown };
+
 /** Length of a message's type and length fields. */
 const HEADER_BYTES = 5;
 
@@ -40,13 +46,13 @@ export function copySeveral(
   query: SeveralCopiesQuery,
   socket: Writable,
   { copies, check }: SeveralCopies,
-): Promise<readonly number[]> {
-  const outcome = Promise.withResolvers<readonly number[]>();
+): Promise<SeveralOutcome> {
+  const outcome = Promise.withResolvers<SeveralOutcome>();
   const rows: unknown[] = [];
   const counts: number[] = [];
   let result: CountedResult = { count: null };
   let begun = 0;
-  let calledOff: { readonly reason: unknown } | null = null;
+  let calledOff: SeveralOutcome | null = null;
   const { resolve: resolveQuery, reject: rejectQuery } = query;
   const onReady = (stream: Writable): void => {
     stream.on("error", () => {}); // the query's reject has the same error
@@ -58,7 +64,7 @@ export function copySeveral(
       try {
         check(rows);
       } catch (error) {
-        calledOff = { reason: error };
+        calledOff = { kind: "called-off", reason: error };
         stream.destroy(new Error("called off by the client")); // the server's log quotes it
         return;
       }
@@ -71,12 +77,13 @@ export function copySeveral(
       onReady(value);
     } else {
       counts.push(result.count ?? 0);
-      outcome.resolve(counts);
+      outcome.resolve({ kind: "copied", rows: counts });
     }
     resolveQuery(value);
   };
   query.reject = (error) => {
-    outcome.reject(calledOff === null ? error : calledOff.reason);
+    if (calledOff === null) outcome.reject(error);
+    else outcome.resolve(calledOff); // the server only says that we ended it
     rejectQuery(error);
   };
   query.forEach((row, of) => {

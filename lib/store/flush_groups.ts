@@ -1,9 +1,10 @@
 /**
  * Lets small flushes of many tables share transactions: what waits while all connections are busy
  * goes together. A flush that waits alone is written alone, at once. A group that is refused is
- * written flush by flush, and a table whose rows do not land without care stays by itself until they
- * do. Every flush is settled exactly once; how many may wait is bounded by who hands them in.
+ * written flush by flush, and a table whose rows do not land quickly and without care stays by itself
+ * until they do. Every flush is settled exactly once; how many may wait is bounded by who hands them in.
  */
+import type { Clock } from "../clock.ts";
 import type { Flush, FlushOutcome } from "../ingest/ports.ts";
 import { GroupRefused, isSmall, type SmallFlush } from "./group_writer.ts";
 
@@ -12,6 +13,9 @@ const TABLES_MAX = 32;
 
 /** Groups under way at once: while one is committed the next is sent. */
 const GROUPS_MAX = 2;
+
+/** A table whose flush takes longer than this by itself, in milliseconds, would hold others up. */
+const SLOW_MS = 500;
 
 /** Tables remembered that have to be written by themselves; beyond it the oldest is tried again. */
 const ALONE_MAX = 10_000;
@@ -23,6 +27,7 @@ export interface FlushGroupsOptions {
   readonly writeGroup: (flushes: readonly SmallFlush[]) => Promise<readonly number[]>;
   /** Transactions at once: the size of the connection pool. */
   readonly atOnceMax: number;
+  readonly clock: Clock;
 }
 
 interface Waiting {
@@ -101,12 +106,15 @@ export class FlushGroups {
   }
 
   async #writeOne({ flush, resolve, reject }: Waiting): Promise<void> {
+    const { writeOne, clock } = this.#options;
+    const startedMs = clock.monotonic();
     try {
-      const outcome = await this.#options.writeOne(flush);
-      this.#note(flush, outcome);
+      const outcome = await writeOne(flush);
+      const isQuick = clock.monotonic() - startedMs < SLOW_MS;
+      this.#note(flush, isQuick && isClean(outcome));
       resolve(outcome);
     } catch (error) {
-      this.#note(flush, null);
+      this.#note(flush, false);
       reject(error);
     }
   }
@@ -129,18 +137,18 @@ export class FlushGroups {
     }
   }
 
-  /** @param outcome null when writing failed */
-  #note({ table }: Flush, outcome: FlushOutcome | null): void {
+  #note({ table }: Flush, mayShare: boolean): void {
     if (table === null) return;
     this.#alone.delete(table.name);
-    const isClean = outcome?.kind === "committed" && outcome.rejects.length === 0;
-    if (isClean) return;
-    if (this.#alone.size >= ALONE_MAX) {
-      for (const oldest of this.#alone) {
-        this.#alone.delete(oldest);
-        break;
-      }
-    }
+    if (mayShare) return;
+    const oldest = this.#alone.values().next();
+    if (this.#alone.size >= ALONE_MAX && !oldest.done) this.#alone.delete(oldest.value);
     this.#alone.add(table.name);
   }
+}
+
+/** It landed at the first try. */
+function isClean(outcome: FlushOutcome): boolean {
+  return outcome.kind === "committed" && outcome.rejects.length === 0 &&
+    outcome.known.length === 0;
 }

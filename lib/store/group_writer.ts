@@ -23,6 +23,9 @@ const ROWS_MAX = 1_000;
 /** Their bytes: they are copied once more than those of other flushes. */
 const BYTES_MAX = 64 * 1024;
 
+/** Longest statement of a group, in milliseconds: a slow trigger must not hold up other tables. */
+const STATEMENT_MS_MAX = 2_000;
+
 /** A flush that may share a transaction. */
 export interface SmallFlush extends Flush {
   readonly table: TableDescription;
@@ -63,13 +66,14 @@ export class GroupWriter {
   async write(flushes: readonly SmallFlush[]): Promise<readonly number[]> {
     using lease = await this.#pool.acquire("flush");
     const { session } = lease;
+    const statementMs = Math.min(STATEMENT_MS_MAX, this.#timeouts.statementMs);
     try {
       const identities = flushes.flatMap(({ messages }) => messages.map((one) => one.identity));
       const ledger = await groupBySource(session, this.#sourceIds, identities);
       return await inTransaction(
         session,
         this.#timeouts,
-        () => writeAll(session, flushes, ledger),
+        () => writeAll(session, flushes, { ledger, statementMs }),
       );
     } catch (error) {
       if (!(error instanceof StatementError)) throw error;
@@ -86,10 +90,11 @@ type Answer =
 async function writeAll(
   session: Session,
   flushes: readonly SmallFlush[],
-  ledger: LedgerEntries,
+  { ledger, statementMs }: { readonly ledger: LedgerEntries; readonly statementMs: number },
 ): Promise<readonly number[]> {
   const tables = flushes.map(({ table }) => table);
   const statements = [
+    `SET LOCAL statement_timeout = ${Math.ceil(statementMs)}`,
     `LOCK TABLE ${tables.map(qualifiedName).join(", ")} IN ROW EXCLUSIVE MODE NOWAIT`,
     checkPlansText(tables),
     ...ledger.bySource.map(countedInsertText),

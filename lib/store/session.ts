@@ -165,11 +165,13 @@ export class Session {
    */
   async copySeveral(text: string, several: SeveralCopies): Promise<readonly number[]> {
     const socket = await this.#socket;
-    return await this.#run(() => {
+    const outcome = await this.#run(() => {
       // See SeveralCopiesQuery: the library's types leave out what is used.
       const query = this.#client.unsafe(text) as unknown as SeveralCopiesQuery;
       return copySeveral(query, socket, several);
     });
+    if (outcome.kind === "called-off") throw outcome.reason;
+    return outcome.rows;
   }
 
   /** Ends the connection politely. */

@@ -179,6 +179,7 @@ function assemble(parts: {
     writeOne: (flush) => writer.write(flush),
     writeGroup: (small) => groups.write(small),
     atOnceMax: options.pool.openMax,
+    clock,
   });
   const rewriteBytesMax = options.rewriteBytesMax ?? REWRITE_BYTES_MAX_DEFAULT;
   const changer = new TableChanger({
