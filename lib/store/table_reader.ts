@@ -35,6 +35,15 @@ function typeJson(type: string, typmod: string): string {
       'typeKind', ${type}.typtype, 'enumLabels', ${enumLabels(type)})`;
 }
 
+/**
+ * The type whose OID is the expression, as a lateral relation. OFFSET 0 keeps it a look-up by index:
+ * as a join it would read all of `pg_type`, which grows with every table, for each column.
+ */
+function typeBy(oid: string, condition = "true"): string {
+  return `LATERAL (SELECT ty.* FROM pg_catalog.pg_type ty
+      WHERE ty.oid = ${oid} AND ${condition} OFFSET 0)`;
+}
+
 /** `v` is the column's type, or the one under its domains; `e` that of an array's elements. */
 const COLUMNS = `coalesce((
   SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
@@ -54,16 +63,16 @@ const COLUMNS = `coalesce((
     'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'default' ELSE 'none' END,
     'comment', pg_catalog.col_description(c.oid, a.attnum)) ORDER BY a.attnum)
   FROM pg_catalog.pg_attribute a
-  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  CROSS JOIN ${typeBy("a.atttypid")} t
   JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
   CROSS JOIN LATERAL (
     WITH RECURSIVE under (oid, typmod) AS (
       SELECT t.oid, a.atttypmod
       UNION ALL SELECT d.typbasetype, d.typtypmod FROM under u
-        JOIN pg_catalog.pg_type d ON d.oid = u.oid AND d.typtype = 'd')
+        CROSS JOIN ${typeBy("u.oid", "ty.typtype = 'd'")} d)
     SELECT b.*, u.typmod FROM under u
-    JOIN pg_catalog.pg_type b ON b.oid = u.oid AND b.typtype <> 'd') v
-  LEFT JOIN pg_catalog.pg_type e ON e.oid = v.typelem AND e.typarray = v.oid
+    CROSS JOIN ${typeBy("u.oid", "ty.typtype <> 'd'")} b) v
+  LEFT JOIN ${typeBy("v.typelem", "ty.typarray = v.oid")} e ON true
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]')`;
 
 const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid,
