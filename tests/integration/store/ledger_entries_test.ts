@@ -138,3 +138,22 @@ Deno.test("write() takes a message for known that is pruned while it writes the 
   const { known, rowsWritten } = committed(await writing);
   assert.deepEqual([known.map(({ index }) => index), rowsWritten], [[0], 1]);
 });
+
+Deno.test("write() keeps a reject once when it uses no ledger", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, store } = fixture;
+  await sql`create table t (id bigint)`;
+  const table = await describeTable(store, "t");
+  const flush = flushOf(table, [{ sequence: 1, rows: ["1", "no number"] }], {
+    usesLedger: false,
+    rejects: [rejectOf(identity(1), 2)],
+  });
+  for (let delivery = 1; delivery <= 2; delivery++) {
+    const { known, rejects } = committed(await store.tables.write(flush));
+    assert.deepEqual([known.length, rejects.length], [0, 2]);
+  }
+  assert.equal((await sql`select from t`).length, 2);
+  assert.equal((await sql`select from state_tables.delivered`).length, 0);
+  const kept = await sql`select ordinal from state_tables.rejected order by ordinal`;
+  assert.deepEqual(kept.map(({ ordinal }) => ordinal), [1, 2]);
+});
