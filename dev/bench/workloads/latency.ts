@@ -6,12 +6,17 @@
  */
 import { jetstream } from "@nats-io/jetstream";
 import type { BenchStage } from "../bench_stage.ts";
-import { routeOf } from "../filled_stream.ts";
+import { makeReference, routeOf } from "../filled_stream.ts";
 import { INSTANT_PROPERTIES, openProgram, type ProgramStage } from "../program_stage.ts";
 import { PROGRAM_VARIANT } from "../program_variant.ts";
 import { MIXED, recordJson } from "../row_shapes.ts";
 import { percentile } from "../run_figures.ts";
-import { createShapeTable } from "../table_checksum.ts";
+import {
+  assertSameRows,
+  type Checksum,
+  checksumTables,
+  createShapeTable,
+} from "../table_checksum.ts";
 import type { Figures, Variant, Workload, WorkloadOptions } from "../workload.ts";
 
 const SUBJECT = "bench.W4";
@@ -33,15 +38,13 @@ export const W4: Workload = {
   prepare: async (stage, options) => {
     await stage.manager.streams.add({ name: "W4", subjects: [SUBJECT] });
     const count = options.isQuick ? 500 : 5_000;
+    const content = { name: "W4", shape: MIXED };
+    const { checksum } = await makeReference(stage, content, WARM_UP + count);
+    const usual = { ...options, count, checksum };
     return [
-      { name: YARDSTICK_VARIANT, measure: () => measureYardstick(stage, count) },
-      programLatency(stage, { ...options, name: PROGRAM_VARIANT, count, pacePerSecond: null }),
-      programLatency(stage, {
-        ...options,
-        name: PACED_VARIANT,
-        count,
-        pacePerSecond: PACE_PER_SECOND,
-      }),
+      { name: YARDSTICK_VARIANT, measure: () => measureYardstick(stage, { count, checksum }) },
+      programLatency(stage, { ...usual, name: PROGRAM_VARIANT, pacePerSecond: null }),
+      programLatency(stage, { ...usual, name: PACED_VARIANT, pacePerSecond: PACE_PER_SECOND }),
     ];
   },
 };
@@ -49,11 +52,16 @@ export const W4: Workload = {
 interface LatencyOptions extends WorkloadOptions {
   readonly name: string;
   readonly count: number;
+  /** Of all rows, those of the warm-up included. */
+  readonly checksum: Checksum;
   /** Null: the next message goes when the one before is visible. */
   readonly pacePerSecond: number | null;
 }
 
-async function measureYardstick(stage: BenchStage, count: number): Promise<Figures> {
+async function measureYardstick(
+  stage: BenchStage,
+  { count, checksum }: Pick<LatencyOptions, "count" | "checksum">,
+): Promise<Figures> {
   const js = jetstream(stage.connection);
   await createShapeTable(stage.sql, "latency", MIXED);
   const places = MIXED.columns.map(({ type }, i) => `$${i + 1}::text::${type}`);
@@ -68,6 +76,7 @@ async function measureYardstick(stage: BenchStage, count: number): Promise<Figur
     await stage.sql.unsafe(insert, values, { prepare: true });
     if (number >= WARM_UP) latenciesMs.push(performance.now() - startMs);
   }
+  assertSameRows(await checksumTables(stage.sql, ["latency"], MIXED), checksum, YARDSTICK_VARIANT);
   await stage.sql`drop table latency`;
   return latencyFigures(latenciesMs);
 }
@@ -99,7 +108,8 @@ async function measureProgram(stage: BenchStage, options: LatencyOptions): Promi
     );
     await listening.unlisten();
     await program.stop();
-    await assertAllThere(program, WARM_UP + options.count);
+    const found = await checksumTables(program.sql, program.tables, MIXED);
+    assertSameRows(found, options.checksum, options.name);
     return latencyFigures(latenciesMs);
   } finally {
     await stage.manager.consumers.delete("W4", consumer);
@@ -115,13 +125,6 @@ async function makeTable(stage: BenchStage, { sql, tables }: ProgramStage): Prom
       $$ begin perform pg_notify('landed', new.id::text); return null; end $$;
     create trigger tell after insert on "${table}" for each row execute function tell()`);
   await stage.sql`checkpoint`;
-}
-
-async function assertAllThere({ sql, tables }: ProgramStage, expected: number): Promise<void> {
-  const [found] = await sql`
-    select count(*)::int as rows, count(distinct id)::int as ids from ${sql(tables[0] ?? "")}`;
-  if (found?.rows === expected && found?.ids === expected) return;
-  throw new Error(`Cannot count the run: ${found?.rows} rows, ${found?.ids} ids of ${expected}`);
 }
 
 /** When rows became visible, by id. */
