@@ -55,7 +55,8 @@ export async function describeMachine(stage: BenchStage, cores: number): Promise
   };
 }
 
-async function findCommit(): Promise<string> {
+/** The checkout that the sources are in, short; `unknown` outside of one. */
+export async function findCommit(): Promise<string> {
   try {
     return (await runTool("git", ["rev-parse", "--short", "HEAD"])).trim();
   } catch (error) {
