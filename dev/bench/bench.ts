@@ -22,9 +22,10 @@ import {
   writeRun,
 } from "./bench_results.ts";
 import { report } from "./report.ts";
-import { printProfiles } from "./cpu_profile.ts";
+import { printProfiles, profileFiles, readProfile } from "./cpu_profile.ts";
+import { partShares } from "./profile_parts.ts";
 import { describeReach, formatTable, judge, type VariantRounds } from "./summary.ts";
-import type { Figures, Workload } from "./workload.ts";
+import type { Figures, Variant, Workload } from "./workload.ts";
 import { WORKLOADS } from "./workload_list.ts";
 
 if (import.meta.main) {
@@ -88,21 +89,19 @@ async function runWorkload(
   },
 ): Promise<WorkloadResult> {
   say(`\n${workload.id}: ${workload.title}${args.isQuick ? " (quick: a fraction of it)" : ""}`);
+  const startMs = performance.now();
   const variants = await workload.prepare(stage, { isQuick: args.isQuick, profileFolder });
-  const rounds = variants.map(() => [] as Figures[]);
-  for (let round = 0; round < roundsOf(workload, args); round++) {
-    for (const [index, variant] of variants.entries()) rounds[index]?.push(await variant.measure());
-  }
-  const measured = variants.map(({ name }, i): VariantRounds => ({
-    name,
-    rounds: rounds[i] ?? [],
-  }));
+  const preparedMs = performance.now();
+  const roundCount = roundsOf(workload, args);
+  const measured = await measureInTurn(variants, roundCount, profileFolder);
+  const roundMs = (performance.now() - preparedMs) / roundCount;
   const reaches = workload.reaches.map((reach) => judge(reach, measured));
   say(formatTable(measured));
   for (const reach of reaches) say(`  ${describeReach(reach)}`);
   if (highestOthersPercent({ variants: measured }) > OTHERS_PERCENT_MAX) {
     say("  disturbed: other programs took much of the CPU; only CPU per row can be trusted");
   }
+  say(`  prepared in ${seconds(preparedMs - startMs)} s, ${seconds(roundMs)} s a round`);
   return {
     id: workload.id,
     title: workload.title,
@@ -113,6 +112,31 @@ async function runWorkload(
     variants: measured,
     reaches,
   };
+}
+
+/** A round of all variants, then the next. */
+async function measureInTurn(
+  variants: readonly Variant[],
+  roundCount: number,
+  profileFolder: string | null,
+): Promise<VariantRounds[]> {
+  const measured = variants.map(({ name }) => ({
+    name,
+    rounds: [] as Figures[],
+    profiles: [] as string[],
+  }));
+  for (let round = 0; round < roundCount; round++) {
+    for (const [index, variant] of variants.entries()) {
+      const known = profileFolder === null ? [] : await profileFiles(profileFolder);
+      measured[index]?.rounds.push(await variant.measure());
+      const files = profileFolder === null ? [] : await profileFiles(profileFolder);
+      measured[index]?.profiles.push(...files.filter((file) => !known.includes(file)));
+    }
+  }
+  return await Promise.all(measured.map(async ({ name, rounds, profiles }) => {
+    if (profiles.length === 0) return { name, rounds };
+    return { name, rounds, parts: partShares(await Promise.all(profiles.map(readProfile))) };
+  }));
 }
 
 /** As many as are asked for, but no more than the workload needs. */
@@ -131,6 +155,10 @@ async function keepResults(run: BenchResults): Promise<void> {
   await updateLatest({ ...run, results: counted }, WORKLOADS.map(({ id }) => id));
   await report([]);
   say(`In docs/performance.md now: ${counted.map(({ id }) => id).join(", ")}`);
+}
+
+function seconds(ms: number): string {
+  return (ms / 1_000).toFixed(0);
 }
 
 function sayMachine(machine: BenchMachine): void {
