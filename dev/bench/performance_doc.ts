@@ -34,21 +34,21 @@ export function withResults(document: string, results: BenchResults): string {
 }
 
 function resultsMarkdown({ machine, results }: BenchResults): string {
-  const { cpu, cores, memoryGib, kernel, program, deno, natsServer, postgres, psql } = machine;
+  const { cpu, cores, memoryGib, program, deno, natsServer, postgres, psql } = machine;
   return [
-    `Measured on ${cpu}, ${cores} cores, ${memoryGib} GiB, Linux ${kernel};`,
+    `Measured on ${cpu}, ${cores} cores, ${memoryGib} GiB;`,
     `state-tables ${program}, Deno ${deno}, nats-server ${natsServer}, PostgreSQL ${postgres}` +
-    (psql === null ? "." : `, ${psql}.`),
+    (psql === null ? "." : `, psql ${/[\d.]+/.exec(psql)?.[0]}.`),
     "",
     markdownTable(
-      ["workload", "figure", "wanted", "measured", "", "run"],
+      ["", "figure", "wanted", "measured", "", "run"],
       results.flatMap(reachRows),
     ),
     "",
     "CPU is in seconds per 1,000,000 rows, the figures are medians:",
     "",
     markdownTable(
-      ["workload", "variant", ...COLUMNS.map(([title]) => title), "also"],
+      ["", "variant", ...COLUMNS.map(([title]) => title), "also"],
       results.flatMap((result) => result.variants.map((variant) => variantRow(result, variant))),
     ),
     "",
@@ -57,7 +57,7 @@ function resultsMarkdown({ machine, results }: BenchResults): string {
 
 function reachRows(result: WorkloadResult): string[][] {
   return result.reaches.map((reach, index) => [
-    index === 0 ? `${result.id}: ${result.title}` : "",
+    index === 0 ? result.id : "",
     `${against(reach)}, ${reach.figure}`,
     `${reach.bound === "min" ? "≥" : "≤"} ${formatNumber(reach.value)}`,
     formatNumber(reach.measured),

@@ -5,8 +5,8 @@
 import type { BedTarget } from "../faults/bed.ts";
 import { type LoadMessage, type LoadShape, plannedMessages, Publisher } from "../faults/load.ts";
 
-/** Messages of one slice; its end waits for the confirmation of all of them. */
-const SLICE_MESSAGES = 5_000;
+/** Length of one slice; its end waits for the confirmation of all of its messages. */
+const SLICE_SECONDS = 2;
 
 /** What is published, the pace apart: values follow from the id alone, so no late keys. */
 export const SOAK_SHAPE: Pick<
@@ -38,15 +38,16 @@ export class SoakLoad {
   /** Publishes slice after slice until `signal` aborts; resolves when all are confirmed. */
   async run(signal: AbortSignal): Promise<void> {
     const startedMs = performance.now();
+    const sliceMessages = Math.ceil(this.#perSecond * SLICE_SECONDS);
     while (!signal.aborted) {
-      const endMs = startedMs + (this.confirmed + SLICE_MESSAGES) / this.#perSecond * 1_000;
+      const endMs = startedMs + (this.confirmed + sliceMessages) / this.#perSecond * 1_000;
       const leftMs = Math.max(0, endMs - performance.now());
-      const slice = Array.from({ length: SLICE_MESSAGES }, () => this.#next());
+      const slice = Array.from({ length: sliceMessages }, () => this.#next());
       // A slice is not cut short: what was published is the beginning of the plan. It ends when it
       // should; behind time, after a server was away, it goes as fast as it can.
       await this.#publisher.publish(slice, {
-        messagesMin: SLICE_MESSAGES,
-        perSecond: SLICE_MESSAGES / leftMs * 1_000,
+        messagesMin: sliceMessages,
+        perSecond: sliceMessages / leftMs * 1_000,
         signal,
       });
       this.confirmed += this.#publisher.published.splice(0).length;
