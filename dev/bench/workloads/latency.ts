@@ -10,7 +10,8 @@ import { makeReference, routeOf } from "../filled_stream.ts";
 import { INSTANT_PROPERTIES, openProgram, type ProgramStage } from "../program_stage.ts";
 import { PROGRAM_VARIANT } from "../program_variant.ts";
 import { MIXED, recordJson } from "../row_shapes.ts";
-import { percentile } from "../run_figures.ts";
+import { startCpuMeter } from "../process_meter.ts";
+import { OTHERS_FIGURE, percentile } from "../run_figures.ts";
 import {
   assertSameRows,
   type Checksum,
@@ -67,6 +68,7 @@ async function measureYardstick(
   const places = MIXED.columns.map(({ type }, i) => `$${i + 1}::text::${type}`);
   const insert = `insert into latency values (${places})`;
   const latenciesMs: number[] = [];
+  const meter = startCpuMeter(serverPids(stage));
   for (let number = 0; number < WARM_UP + count; number++) {
     const values = Object.values(MIXED.row(number)).map((value) =>
       typeof value === "string" ? value : JSON.stringify(value)
@@ -76,9 +78,10 @@ async function measureYardstick(
     await stage.sql.unsafe(insert, values, { prepare: true });
     if (number >= WARM_UP) latenciesMs.push(performance.now() - startMs);
   }
+  const othersPercent = meter.readOthersPercent();
   assertSameRows(await checksumTables(stage.sql, ["latency"], MIXED), checksum, YARDSTICK_VARIANT);
   await stage.sql`drop table latency`;
-  return latencyFigures(latenciesMs);
+  return { ...latencyFigures(latenciesMs), [OTHERS_FIGURE]: othersPercent };
 }
 
 function programLatency(stage: BenchStage, options: LatencyOptions): Variant {
@@ -102,18 +105,25 @@ async function measureProgram(stage: BenchStage, options: LatencyOptions): Promi
   try {
     await publishPaced(stage, landed, { from: 0, count: WARM_UP, pacePerSecond: null });
     const range = { from: WARM_UP, count: options.count, pacePerSecond: options.pacePerSecond };
+    const pids = program.services.map(({ pid }) => pid);
+    const meter = startCpuMeter({ ...serverPids(stage), program: pids });
     const sentMs = await publishPaced(stage, landed, range);
     const latenciesMs = await Promise.all(
       sentMs.map(async (atMs, i) => await landed.atMs(rowId(WARM_UP + i)) - atMs),
     );
+    const othersPercent = meter.readOthersPercent();
     await listening.unlisten();
     await program.stop();
     const found = await checksumTables(program.sql, program.tables, MIXED);
     assertSameRows(found, options.checksum, options.name);
-    return latencyFigures(latenciesMs);
+    return { ...latencyFigures(latenciesMs), [OTHERS_FIGURE]: othersPercent };
   } finally {
     await stage.manager.consumers.delete("W4", consumer);
   }
+}
+
+function serverPids({ nats, postgres }: BenchStage): Record<string, number> {
+  return { "nats-server": nats.pid, PostgreSQL: postgres.pid };
 }
 
 /** The table as the program would make it, with a trigger that tells of every row at commit. */

@@ -23,6 +23,7 @@ const CALM_MS = 2_000;
 export const IDLE: Workload = {
   id: "idle",
   title: "1,000 processors that have written once and now wait",
+  roundsMax: 2,
   reaches: [{
     variant: PROGRAM_VARIANT,
     figure: "% of a core",

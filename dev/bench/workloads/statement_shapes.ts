@@ -14,6 +14,8 @@ import type { ColumnPlan } from "../../../lib/schema/column_plan.ts";
 import { COPY_CHUNK_BYTES, copyIn, type CopyQuery } from "../../../lib/store/copy.ts";
 import type { BenchStage } from "../bench_stage.ts";
 import { fillStream } from "../filled_stream.ts";
+import { startCpuMeter } from "../process_meter.ts";
+import { OTHERS_FIGURE } from "../run_figures.ts";
 import { copyValue, MIXED, recordJson, type Row } from "../row_shapes.ts";
 import {
   assertSameRows,
@@ -107,13 +109,18 @@ function shapeVariant(
         await stage.sql`checkpoint`;
         const payloads = Array.from({ length: messages }, (_, message) => payloadOf(message));
         await sql`select 1`;
+        const meter = startCpuMeter({ PostgreSQL: stage.postgres.pid });
         const start = performance.now();
         for (let first = 0; first < messages; first += BATCH_MESSAGES) {
           await write(sql, payloads.slice(first, first + BATCH_MESSAGES));
         }
         const seconds = (performance.now() - start) / 1_000;
+        const othersPercent = meter.readOthersPercent();
         assertSameRows(await checksumTables(stage.sql, [TABLE], MIXED), expected, name);
-        return { "rows/s": messages * RECORDS_PER_MESSAGE / seconds };
+        return {
+          "rows/s": messages * RECORDS_PER_MESSAGE / seconds,
+          [OTHERS_FIGURE]: othersPercent,
+        };
       } finally {
         await sql.end();
         await stage.sql`drop table ${stage.sql(TABLE)}`;
