@@ -167,6 +167,11 @@ export interface Flush {
   readonly rows: EncodedRows;
   /** In stream order; identities are distinct. */
   readonly messages: readonly FlushMessage[];
+  /**
+   * False: the ledger is neither asked nor written, so that no message is known. Identities still
+   * name the rejects, each of which is kept once.
+   */
+  readonly usesLedger: boolean;
   /** Rejects that encoding found, of messages in this flush. */
   readonly rejects: readonly Reject[];
   /** Makes the reject of a row that PostgreSQL refuses; `row` is an index into `rows`. */
@@ -238,12 +243,22 @@ export interface TableStore {
   writeRejects(rejects: readonly Reject[]): Promise<readonly KnownMessage[]>;
 }
 
+/** How far a consumer that another program made was settled while we shared it. */
+export interface SharedFloor {
+  /** Every message up to this stream sequence is settled; 0 before the first. */
+  readonly sequence: number;
+  /** When that message was stored, the server's text; null when it was not there any more. */
+  readonly storedAt: string | null;
+}
+
 /** What the ledger remembers of a stream. */
 export interface LedgerPosition {
   /** The ledger has seen this origin (whatever incarnation of the consumer). */
   readonly isKnown: boolean;
   /** Where the consumer was told to begin when it was first created; null when nobody knows. */
   readonly begins: StartPosition | null;
+  /** Set instead of `begins` when the last consumer was another program's. */
+  readonly shared: SharedFloor | null;
   /** Entries at and below this one were pruned; null while none was. */
   readonly prunedFloor: { readonly sequence: number; readonly storedNs: string } | null;
 }
@@ -251,7 +266,7 @@ export interface LedgerPosition {
 /** What the start needs to know of the store. */
 export interface Ledger {
   position(origin: Omit<StreamOrigin, "consumerCreated">): Promise<LedgerPosition>;
-  /** Remembers where a consumer begins, unless that is known already. */
+  /** Remembers where a consumer of ours begins, unless that is known already. */
   recordStart(origin: Omit<StreamOrigin, "consumerCreated">, start: StartPosition): Promise<void>;
   /** A table of some processor of the catalog exists already. */
   hasProcessorTables(): Promise<boolean>;
@@ -262,11 +277,13 @@ export interface AckFloor {
   readonly origin: StreamOrigin;
   /** Every message up to this stream sequence is settled; 0 before the first. */
   readonly sequence: number;
+  /** Set while the consumer is another program's, which may take it along. */
+  readonly shared?: SharedFloor | undefined;
 }
 
 /** Keeps the ledger small. All methods may throw {@linkcode StoreUnavailableError}. */
 export interface LedgerKeeper {
-  /** Remembers a floor, with the time it was seen. */
+  /** Remembers a floor, with the time it was seen; a shared one as the place to go on from, too. */
   recordFloor(floor: AckFloor): Promise<void>;
   /**
    * Deletes a chunk of entries below a floor that the same incarnation of the consumer had reached
@@ -295,8 +312,14 @@ export interface StreamState {
   readonly lastSequence: number;
 }
 
+/**
+ * When the message of a sequence was stored, the server's text; null when it is not there. Asks the
+ * server, and may reject.
+ */
+export type StoredAt = (sequence: number) => Promise<string | null>;
+
 /** Asked only when the consumer does not exist and must be created. */
-export type ChooseStart = (stream: StreamState) => Promise<StartPosition>;
+export type ChooseStart = (stream: StreamState, storedAt: StoredAt) => Promise<StartPosition>;
 
 /** What the consumer allows, as the server holds it; null under core NATS. */
 export interface ConsumerLimits {

@@ -44,6 +44,7 @@ type Mode = "idle" | "flowing" | "paused" | "stopped";
 /** A source that pulls. */
 export class PullSource implements NatsSource {
   readonly kind = "pull";
+  readonly isShared = false;
   readonly canPause = true;
   readonly #options: PullSourceOptions;
   readonly #repeated: RepeatedLog;

@@ -66,6 +66,10 @@ export class PushSource implements NatsSource {
     return this.#options.attachment.binding.streamLimits;
   }
 
+  get isShared(): boolean {
+    return this.#options.attachment.binding.isShared;
+  }
+
   get limits(): ConsumerLimits {
     return this.#options.attachment.binding.limits;
   }
