@@ -92,6 +92,9 @@ export class TableWriter {
         continue;
       }
       const outcome = await store.write(this.#flushOf(encoded, distinct));
+      if (outcome.kind === "called-off") {
+        throw new TypeError("Cannot call off a flush that follows none");
+      }
       if (outcome.kind === "committed") return this.#report(outcome, encoded, distinct, notes);
       counters.stalePlans++;
       this.#plan.forget();
