@@ -207,6 +207,13 @@ export interface FlushPace {
   readonly onSetback: () => void;
 }
 
+/** The pace of a flush that follows none, and that none follows. */
+export const ALONE: FlushPace = {
+  mayWrite: Promise.resolve(true),
+  onSent: () => {},
+  onSetback: () => {},
+};
+
 /** A message that an earlier flush made durable. */
 export interface KnownMessage {
   /** Index into `Flush.messages` or into the rejects handed over. */

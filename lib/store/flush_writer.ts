@@ -6,7 +6,14 @@
  * or nothing is; an unknown commit is said to be unknown.
  */
 import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
-import type { Flush, FlushOutcome, FlushPace, KnownMessage, Reject } from "../ingest/ports.ts";
+import {
+  ALONE,
+  type Flush,
+  type FlushOutcome,
+  type FlushPace,
+  type KnownMessage,
+  type Reject,
+} from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyRows } from "./copy_rows.ts";
 import { directFlush, writeDirectly } from "./direct_flush.ts";
@@ -42,13 +49,6 @@ interface Care {
 const TRIES_MAX = 3;
 
 type Committed = Extract<FlushOutcome, { kind: "committed" }>;
-
-/** The pace of a flush that follows none, and that none follows. */
-const ALONE: FlushPace = {
-  mayWrite: Promise.resolve(true),
-  onSent: () => {},
-  onSetback: () => {},
-};
 
 /** Writes flushes; see the top of this file. */
 export class FlushWriter {
