@@ -100,6 +100,14 @@ export class StoreGate {
     }
   }
 
+  /** A turn for work that may as well wait: null unless another stays free for whoever comes. */
+  takeSpare(): StoreTurn | null {
+    const isSpare = !this.isOutage && this.#waiters.length === 0 &&
+      this.#turns + 1 < this.#turnsMax;
+    if (!isSpare) return null;
+    return this.#turn(false);
+  }
+
   #hasRoom(isSmall: boolean): boolean {
     if (this.isOutage) return this.#turns + this.#smallTurns < 1;
     return isSmall ? this.#smallTurns < SMALL_TURNS_MAX : this.#turns < this.#turnsMax;

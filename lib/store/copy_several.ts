@@ -7,16 +7,8 @@
 import { Writable } from "node:stream";
 import type { CopyQuery } from "./copy.ts";
 
-/** What is used of the library's query besides; see {@linkcode CopyQuery}. */
-export interface SeveralCopiesQuery extends CopyQuery {
-  /** Told of each row that a statement answers, with the result that counts it. */
-  forEach(onRow: (row: unknown, result: CountedResult) => void): unknown;
-}
-
 /** The library keeps one result until the next statement that answers rows. */
-interface CountedResult {
-  count: number | null;
-}
+type CountedResult = Parameters<Parameters<CopyQuery["forEach"]>[0]>[1];
 
 /** The data of the COPYs of one query, and what has to hold before any of it is sent. */
 export interface SeveralCopies {
@@ -43,7 +35,7 @@ const HEADER_BYTES = 5;
  * ready for the next statement then, whether the query succeeded or not.
  */
 export function copySeveral(
-  query: SeveralCopiesQuery,
+  query: CopyQuery,
   socket: Writable,
   { copies, check }: SeveralCopies,
 ): Promise<SeveralOutcome> {

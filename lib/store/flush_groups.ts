@@ -5,7 +5,7 @@
  * until they do. Every flush is settled exactly once; how many may wait is bounded by who hands them in.
  */
 import type { Clock } from "../clock.ts";
-import type { Flush, FlushOutcome } from "../ingest/ports.ts";
+import { ALONE, type Flush, type FlushOutcome, type FlushPace } from "../ingest/ports.ts";
 import { GroupRefused, isSmall, type SmallFlush } from "./group_writer.ts";
 
 /** Tables that share a transaction at most. */
@@ -22,7 +22,7 @@ const ALONE_MAX = 10_000;
 
 /** Who writes. */
 export interface FlushGroupsOptions {
-  readonly writeOne: (flush: Flush) => Promise<FlushOutcome>;
+  readonly writeOne: (flush: Flush, pace: FlushPace) => Promise<FlushOutcome>;
   /** @throws {GroupRefused} each is to be written by itself */
   readonly writeGroup: (flushes: readonly SmallFlush[]) => Promise<readonly number[]>;
   /** Transactions at once: the size of the connection pool. */
@@ -32,6 +32,7 @@ export interface FlushGroupsOptions {
 
 interface Waiting {
   readonly flush: Flush;
+  readonly pace: FlushPace;
   readonly resolve: (outcome: FlushOutcome) => void;
   readonly reject: (error: unknown) => void;
   /** Was in a group that was refused. */
@@ -51,9 +52,9 @@ export class FlushGroups {
   }
 
   /** As `TableStore.write`. */
-  write(flush: Flush): Promise<FlushOutcome> {
+  write(flush: Flush, pace: FlushPace = ALONE): Promise<FlushOutcome> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ flush, resolve, reject, isAlone: false });
+      this.#waiting.push({ flush, pace, resolve, reject, isAlone: false });
       this.#serve();
     });
   }
@@ -101,15 +102,15 @@ export class FlushGroups {
     return sharers;
   }
 
-  #mayShare({ flush, isAlone }: Waiting): boolean {
-    return !isAlone && isSmall(flush) && !this.#alone.has(flush.table.name);
+  #mayShare({ flush, pace, isAlone }: Waiting): boolean {
+    return !isAlone && !pace.follows && isSmall(flush) && !this.#alone.has(flush.table.name);
   }
 
-  async #writeOne({ flush, resolve, reject }: Waiting): Promise<void> {
+  async #writeOne({ flush, pace, resolve, reject }: Waiting): Promise<void> {
     const { writeOne, clock } = this.#options;
     const startedMs = clock.monotonic();
     try {
-      const outcome = await writeOne(flush);
+      const outcome = await writeOne(flush, pace);
       const isQuick = clock.monotonic() - startedMs < SLOW_MS;
       this.#note(flush, isQuick && isClean(outcome));
       resolve(outcome);

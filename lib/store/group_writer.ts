@@ -68,7 +68,8 @@ export class GroupWriter {
     const { session } = lease;
     const statementMs = Math.min(STATEMENT_MS_MAX, this.#timeouts.statementMs);
     try {
-      const identities = flushes.flatMap(({ messages }) => messages.map((one) => one.identity));
+      const identities = flushes.filter(({ usesLedger }) => usesLedger)
+        .flatMap(({ messages }) => messages.map(({ identity }) => identity));
       const ledger = await groupBySource(session, this.#sourceIds, identities);
       return await inTransaction(
         session,
@@ -93,11 +94,13 @@ async function writeAll(
   { ledger, statementMs }: { readonly ledger: LedgerEntries; readonly statementMs: number },
 ): Promise<readonly number[]> {
   const tables = flushes.map(({ table }) => table);
+  const entries: string[] = [];
+  for (const group of ledger.bySource) entries.push(await countedInsertText(session, group));
   const statements = [
     `SET LOCAL statement_timeout = ${Math.ceil(statementMs)}`,
     `LOCK TABLE ${tables.map(qualifiedName).join(", ")} IN ROW EXCLUSIVE MODE NOWAIT`,
     checkPlansText(tables),
-    ...ledger.bySource.map(countedInsertText),
+    ...entries,
     ...flushes.map((flush) => copyText(flush.table, flush, flush.runs[0]?.columns ?? [])),
   ];
   return await session.copySeveral(statements.join(";\n"), {

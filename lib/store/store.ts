@@ -10,6 +10,7 @@ import type {
   ChangedTable,
   Flush,
   FlushOutcome,
+  FlushPace,
   KnownMessage,
   Ledger,
   LedgerKeeper,
@@ -176,7 +177,7 @@ function assemble(parts: {
   const writer = new FlushWriter(pool, timeouts, sourceIds);
   const groups = new GroupWriter(pool, timeouts, sourceIds);
   const flushes = new FlushGroups({
-    writeOne: (flush) => writer.write(flush),
+    writeOne: (flush, pace) => writer.write(flush, pace),
     writeGroup: (small) => groups.write(small),
     atOnceMax: options.pool.openMax,
     clock,
@@ -208,7 +209,8 @@ function assemble(parts: {
         guard.run(() => changer.change(change)),
       ensureIndexes: (table: TableIdentity, keys: readonly string[]): Promise<void> =>
         indexes.ensure(table, keys),
-      write: (flush: Flush): Promise<FlushOutcome> => guard.run(() => flushes.write(flush)),
+      write: (flush: Flush, pace?: FlushPace): Promise<FlushOutcome> =>
+        guard.run(() => flushes.write(flush, pace)),
       writeRejects: (rejects: readonly Reject[]): Promise<readonly KnownMessage[]> =>
         guard.run(() => ledger.writeRejects(rejects)),
     },

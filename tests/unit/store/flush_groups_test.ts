@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
-import type { Flush, FlushOutcome } from "../../../lib/ingest/ports.ts";
+import { ALONE, type Flush, type FlushOutcome } from "../../../lib/ingest/ports.ts";
 import type { TableDescription } from "../../../lib/schema/table_description.ts";
 import { FlushGroups } from "../../../lib/store/flush_groups.ts";
 import { GroupRefused, type SmallFlush } from "../../../lib/store/group_writer.ts";
@@ -83,6 +83,7 @@ function flushOf(name: string, rows = 1): Flush {
     defaultMarker: null,
     rows: { bytes: new Uint8Array(rows), count: rows, ends: new Uint32Array(rows) },
     messages: [],
+    usesLedger: true,
     rejects: [],
     rejectRow: () => {
       throw new TypeError("no row is refused here");
@@ -197,4 +198,17 @@ Deno.test("FlushGroups begins a group while flushes by themselves take long", as
   await stage.end(3);
   assert.deepEqual(stage.at(4).tables, ["b", "c"]);
   for (const index of [0, 1, 2, 4]) await stage.end(index);
+});
+
+Deno.test("FlushGroups leaves a flush that follows another of its table to itself", async () => {
+  const stage = new Stage(1);
+  stage.groups.write(flushOf("first"));
+  stage.groups.write(flushOf("a"), { ...ALONE, follows: true });
+  stage.groups.write(flushOf("b"));
+  stage.groups.write(flushOf("c"));
+  await stage.end(0);
+  assert.deepEqual(stage.at(1).tables, ["a"]);
+  await stage.end(1);
+  assert.deepEqual(stage.at(2).tables, ["b", "c"]);
+  await stage.end(2);
 });
