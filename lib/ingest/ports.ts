@@ -16,6 +16,12 @@ export interface ProcessorRecord {
   readonly properties: unknown;
 }
 
+/** How a message names its processor. */
+export interface ProcessorKey {
+  readonly routeId: string | null;
+  readonly processorId: string | null;
+}
+
 /** Looks processors up. Read-only. */
 export interface ProcessorCatalog {
   /**
@@ -28,6 +34,9 @@ export interface ProcessorCatalog {
     routeId: string | null,
     processorId: string | null,
   ): Promise<ProcessorRecord | null>;
+
+  /** The same for several keys, in their order. One query. */
+  findProcessors(keys: readonly ProcessorKey[]): Promise<readonly (ProcessorRecord | null)[]>;
 }
 
 // --- tables --------------------------------------------------------------------------------------

@@ -26,8 +26,10 @@ export function integerArray(values: Iterable<number | string>): string {
   return `{${items.join(",")}}`;
 }
 
-/** A `text[]` parameter. */
-export function textArray(values: readonly string[]): string {
-  const items = values.map((value) => `"${value.replaceAll(/["\\]/g, "\\$&")}"`);
+/** A `text[]` parameter; null stands for NULL. */
+export function textArray(values: readonly (string | null)[]): string {
+  const items = values.map((value) =>
+    value === null ? "NULL" : `"${value.replaceAll(/["\\]/g, "\\$&")}"`
+  );
   return `{${items.join(",")}}`;
 }
