@@ -195,7 +195,29 @@ export type FlushOutcome =
     readonly gone: readonly string[];
   }
   /** The table is not what `table` says any more. Nothing was written: describe and encode again. */
-  | { readonly kind: "plan-stale" };
+  | { readonly kind: "plan-stale" }
+  /** Nothing was written, as {@linkcode FlushPace.mayWrite} said. */
+  | { readonly kind: "called-off" };
+
+/**
+ * How a flush follows the one before it of the same table, whose COMMIT may be under way: it may
+ * prepare everything, but rows land in their order.
+ */
+export interface FlushPace {
+  /** Resolves to whether rows may be written: all before are durable. False calls the flush off. */
+  readonly mayWrite: Promise<boolean>;
+  /** All rows are on their way and COMMIT behind them; never called where that cannot be told. */
+  readonly onSent: () => void;
+  /** A try failed: what follows has to wait until it is known what becomes of this flush. */
+  readonly onSetback: () => void;
+}
+
+/** The pace of a flush that follows none, and that none follows. */
+export const ALONE: FlushPace = {
+  mayWrite: Promise.resolve(true),
+  onSent: () => {},
+  onSetback: () => {},
+};
 
 /** A message that an earlier flush made durable. */
 export interface KnownMessage {
@@ -233,9 +255,10 @@ export interface TableStore {
   /**
    * Writes a flush in one transaction: ledger, plan check, COPY, rejects.
    *
+   * @param pace for a flush that follows another, or that is to be followed
    * @throws {TableUnavailableError} the table is locked, or refuses as a whole
    */
-  write(flush: Flush): Promise<FlushOutcome>;
+  write(flush: Flush, pace?: FlushPace): Promise<FlushOutcome>;
   /**
    * Keeps messages that belong to no table: `rejected` and ledger in one transaction. All have
    * ordinal -1. Answers with those known already; their index is into `rejects`.

@@ -10,17 +10,20 @@ import type { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Clock } from "../clock.ts";
 import { TableUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { TableDescription } from "../schema/table_description.ts";
 import type { Counters } from "./counters.ts";
 import type { Delivery } from "./delivery.ts";
 import { type DistinctDeliveries, distinctInStreamOrder } from "./distinct_deliveries.ts";
-import type {
-  Flush,
-  FlushOutcome,
-  Reject,
-  RouteStatus,
-  RowRefusal,
-  TableIdentity,
-  TableStore,
+import {
+  ALONE,
+  type Flush,
+  type FlushOutcome,
+  type FlushPace,
+  type Reject,
+  type RouteStatus,
+  type RowRefusal,
+  type TableIdentity,
+  type TableStore,
 } from "./ports.ts";
 import type { ProcessorSettings } from "./processor_settings.ts";
 import { StatusTally } from "./status.ts";
@@ -77,21 +80,36 @@ export class TableWriter {
     buffer: RowBuffer,
     notes: readonly string[],
   ): Promise<FlushReport> {
+    const report = await this.flushInPace(deliveries, buffer, { notes, pace: ALONE });
+    if (report === null) throw new TypeError("Cannot call off a flush that follows none");
+    return report;
+  }
+
+  /** The same for a flush that follows another, or is to be followed; null when it is called off. */
+  async flushInPace(
+    deliveries: readonly Delivery[],
+    buffer: RowBuffer,
+    { notes, pace }: { readonly notes: readonly string[]; readonly pace: FlushPace },
+  ): Promise<FlushReport | null> {
     const { store, settings, counters, fastEncoder } = this.#options;
     const distinct = distinctInStreamOrder(deliveries);
     for (let plans = 0; plans < PLANS_MAX; plans++) {
-      const encoded = encodeBatch(await this.#plan.current(), distinct.deliveries, buffer, {
+      const planned = await this.#plan.current();
+      const encoded = encodeBatch(planned.plan, distinct.deliveries, buffer, {
         onInvalidText: settings.onInvalidText,
         defaults: store.supportsDefaultMarker ? "marker" : "runs",
         fast: fastEncoder,
       });
-      this.#plan.keep(encoded.plan);
+      this.#plan.keep(planned, encoded.plan);
       const wanted = this.#plan.wanted(encoded);
       if (wanted !== null) {
+        // The flush before holds the table's lock as long as it is under way.
+        if (!await pace.mayWrite) return null;
         await this.#plan.change(wanted, distinct.identities[0] ?? null);
         continue;
       }
-      const outcome = await store.write(this.#flushOf(encoded, distinct));
+      const outcome = await store.write(this.#flushOf(planned.table, encoded, distinct), pace);
+      if (outcome.kind === "called-off") return null;
       if (outcome.kind === "committed") return this.#report(outcome, encoded, distinct, notes);
       counters.stalePlans++;
       this.#plan.forget();
@@ -102,9 +120,13 @@ export class TableWriter {
     );
   }
 
-  #flushOf(encoded: EncodedBatch, distinct: DistinctDeliveries): Flush {
+  #flushOf(
+    table: TableDescription | null,
+    encoded: EncodedBatch,
+    distinct: DistinctDeliveries,
+  ): Flush {
     return {
-      table: this.#plan.table,
+      table,
       runs: encoded.runs,
       defaultMarker: encoded.usesMarker ? DEFAULT_MARKER : null,
       rows: encoded.rows,

@@ -42,10 +42,16 @@ async function sendPart(
     );
     return count;
   }
-  const { defaultMarker } = flush;
+  return await session.copyIn(copyText(table, flush, columns), chunksOf(flush.rows, ranges));
+}
+
+/** The COPY statement for rows that send these columns, at least one. */
+export function copyText(
+  table: TableDescription,
+  { defaultMarker }: Flush,
+  columns: readonly string[],
+): string {
   const options = defaultMarker === null ? "" : ` WITH (DEFAULT ${quoteLiteral(defaultMarker)})`;
-  return await session.copyIn(
-    `COPY ${name} (${columns.map(quoteIdentifier).join(", ")}) FROM STDIN${options}`,
-    chunksOf(flush.rows, ranges),
-  );
+  const names = columns.map(quoteIdentifier).join(", ");
+  return `COPY ${qualifiedName(table)} (${names}) FROM STDIN${options}`;
 }
