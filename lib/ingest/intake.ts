@@ -9,7 +9,7 @@ import type { Log } from "../log.ts";
 import { backoffDelayMs } from "../retry.ts";
 import { heldBytes } from "./batch.ts";
 import type { Counters } from "./counters.ts";
-import { type Delivery, extendAll, type IncomingMessage } from "./delivery.ts";
+import { copyPayload, type Delivery, extendAll, type IncomingMessage } from "./delivery.ts";
 import type { FastEncoder } from "../encoder/fast_encoder.ts";
 import type { Envelope } from "./envelope.ts";
 import { readEnvelopeFast } from "./fast_envelope.ts";
@@ -81,6 +81,7 @@ export class Intake {
     const envelope = readEnvelopeFast(fastEncoder, message.payload);
     if (envelope.kind === "bad") {
       const delivery = this.#hold(message, BAD_MESSAGE, envelope.routeId);
+      copyPayload(delivery);
       return this.#options.rejects.add(delivery, null, envelope.reason);
     }
     this.#dispatch(this.#hold(message, envelope, envelope.routeId), envelope);
@@ -115,8 +116,7 @@ export class Intake {
     const { clock, flow } = this.#options;
     const delivery: Delivery = {
       message,
-      // A copy: the payload that came pins the client's whole read buffer.
-      payload: new Uint8Array(message.payload),
+      payload: message.payload,
       recordsStart: records.recordsStart,
       recordsEnd: records.recordsEnd,
       isList: records.isList,
@@ -133,12 +133,14 @@ export class Intake {
     const { directory } = this.#options;
     const name = keyName(key);
     const queue = this.#waiting.get(name);
+    const record = queue === undefined ? directory.peek(key, delivery.heldSinceMs) : undefined;
+    if (record !== undefined) return this.#settleKey(delivery, key, record);
+    // Look-ups may take long.
+    copyPayload(delivery);
     if (queue !== undefined) {
       queue.push({ delivery, key });
       return;
     }
-    const record = directory.peek(key);
-    if (record !== undefined) return this.#settleKey(delivery, key, record);
     this.#waiting.set(name, [{ delivery, key }]);
     this.#lookUp(name, key).catch(this.#options.onBug);
   }
@@ -176,6 +178,7 @@ export class Intake {
   #settleKey(delivery: Delivery, key: ProcessorKey, record: ProcessorRecord | null): void {
     if (record !== null) return this.#options.writers.writer(record).add(delivery);
     const { message } = delivery;
+    copyPayload(delivery);
     if (message.identity === null) {
       const asking = this.#askAgain(delivery, key).catch(this.#options.onBug)
         .finally(() => this.#askingAgain.delete(asking));

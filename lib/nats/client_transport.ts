@@ -26,6 +26,16 @@ export function connectClient(
   return NatsConnectionImpl.connect(options);
 }
 
+/**
+ * Sends frames of the protocol as they are, behind everything that was published before; drops them
+ * when the connection is closed for good. While it reconnects they share the fate of what is
+ * published.
+ */
+export function sendFrames(client: NatsConnection, frames: Uint8Array): void {
+  if (!(client instanceof NatsConnectionImpl)) throw new TypeError("Cannot send on another client");
+  if (!client.isClosed()) client.protocol.sendCommand(frames);
+}
+
 /** `connecting` until `connect` is done, `closed` for good. */
 type Mode = "connecting" | "open" | "closed";
 

@@ -20,7 +20,8 @@ import {
 import type { NatsSettings } from "../config/settings.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { connectClient } from "./client_transport.ts";
+import { AckSender } from "./ack_sender.ts";
+import { connectClient, sendFrames } from "./client_transport.ts";
 import { RepeatedLog } from "./repeated_log.ts";
 
 /** One attempt to connect takes no longer, in milliseconds. */
@@ -59,6 +60,7 @@ export interface OpenConnectionOptions {
 /** An open connection. Disposing it drains it. */
 export interface Connection extends AsyncDisposable {
   readonly client: NatsConnection;
+  readonly acks: AckSender;
   readonly inboxPrefix: string;
   /** False while it reconnects. */
   readonly isConnected: boolean;
@@ -87,6 +89,7 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
   let probing: Promise<void> | null = null;
   return {
     client,
+    acks: new AckSender((frames) => sendFrames(client, frames)),
     inboxPrefix: options.inboxPrefix ?? DEFAULT_INBOX_PREFIX,
     get isConnected(): boolean {
       return state.isConnected;

@@ -62,6 +62,8 @@ export class PullSource implements NatsSource {
   #restartRenewal = new AbortController();
   #stopping: Promise<void> | null = null;
   #heardMs = 0;
+  /** Something was heard since the last tick; the clock is not asked once a message. */
+  #hasHeard = false;
   #refusal: string | null = null;
 
   constructor(options: PullSourceOptions) {
@@ -140,8 +142,7 @@ export class PullSource implements NatsSource {
   }
 
   #onMessage(message: Msg, receive: (message: IncomingMessage) => void): void {
-    const { clock, log } = this.#options;
-    this.#heardMs = clock.monotonic();
+    this.#hasHeard = true;
     if (message.data.length === 0 && (message.headers?.code ?? 0) > 0) {
       return this.#onStatus(message);
     }
@@ -155,7 +156,7 @@ export class PullSource implements NatsSource {
     const taken = new StreamMessage(this.#messageSource, reply, fields, message.data);
     // While it is not known whether the stream is still the same, its messages cannot be named.
     if (this.#mode === "stopped" || this.#renewing !== null) return taken.nak(0);
-    handOver(taken, receive, log);
+    handOver(taken, receive, this.#options.log);
     this.#pull();
   }
 
@@ -199,6 +200,8 @@ export class PullSource implements NatsSource {
 
   #tick(): void {
     const { clock, connection } = this.#options;
+    if (this.#hasHeard) this.#heardMs = clock.monotonic();
+    this.#hasHeard = false;
     if (this.#mode !== "flowing" || this.#renewing !== null || !connection.isConnected) return;
     const silentMs = clock.monotonic() - this.#heardMs;
     if (this.#window.outstanding > 0 && silentMs > this.#times.silenceMaxMs) {
@@ -264,7 +267,8 @@ export class PullSource implements NatsSource {
   #newMessageSource(): MessageSource {
     const { connection, attachment } = this.#options;
     const { origin, limits } = attachment.binding;
-    return { publisher: connection.client, origin, maxDeliver: limits.maxDeliver };
+    const { client: publisher, acks } = connection;
+    return { publisher, acks, origin, maxDeliver: limits.maxDeliver };
   }
 }
 
