@@ -21,7 +21,8 @@ import type { NatsSettings } from "../config/settings.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { AckSender } from "./ack_sender.ts";
-import { connectClient, sendFrames } from "./client_transport.ts";
+import { type Client, connectClient } from "./client_transport.ts";
+import type { MessageTap } from "./message_tap.ts";
 import { RepeatedLog } from "./repeated_log.ts";
 
 /** One attempt to connect takes no longer, in milliseconds. */
@@ -60,6 +61,7 @@ export interface OpenConnectionOptions {
 /** An open connection. Disposing it drains it. */
 export interface Connection extends AsyncDisposable {
   readonly client: NatsConnection;
+  readonly tap: MessageTap;
   readonly acks: AckSender;
   readonly inboxPrefix: string;
   /** False while it reconnects. */
@@ -81,7 +83,7 @@ export interface Connection extends AsyncDisposable {
  */
 export async function openConnection(options: OpenConnectionOptions): Promise<Connection> {
   const servers = parseNatsUrls(options.urls, "ROUTING_FILE: url");
-  const client = await dial(servers, options);
+  const { connection: client, tap, sendFrames } = await dial(servers, options);
   const listeners = new Set<() => void>();
   const state = { isConnected: true, isWanted: true };
   const watching = watch({ client, listeners, state, options });
@@ -89,7 +91,8 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
   let probing: Promise<void> | null = null;
   return {
     client,
-    acks: new AckSender((frames) => sendFrames(client, frames)),
+    tap,
+    acks: new AckSender(sendFrames),
     inboxPrefix: options.inboxPrefix ?? DEFAULT_INBOX_PREFIX,
     get isConnected(): boolean {
       return state.isConnected;
@@ -116,7 +119,7 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
 async function dial(
   servers: NatsServers,
   options: OpenConnectionOptions,
-): Promise<NatsConnection> {
+): Promise<Client> {
   const { settings } = options;
   const addresses = servers.addresses.map(describeNatsAddress);
   const shared = connectionOptions(servers, options);

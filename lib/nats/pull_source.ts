@@ -93,6 +93,11 @@ export class PullSource implements NatsSource {
         else this.#onMessage(message, onMessage);
       },
     });
+    this.#open.use(
+      connection.tap.listen(this.#subscription.getID(), (reply, payload) => {
+        this.#onStored(reply, payload, onMessage);
+      }),
+    );
     this.#open.use(connection.onReconnect(() => this.#onReconnect()));
     this.#open.use(clock.every(TICK_MS, () => this.#tick()));
     this.#heardMs = clock.monotonic();
@@ -142,18 +147,26 @@ export class PullSource implements NatsSource {
   }
 
   #onMessage(message: Msg, receive: (message: IncomingMessage) => void): void {
-    this.#hasHeard = true;
     if (message.data.length === 0 && (message.headers?.code ?? 0) > 0) {
+      this.#hasHeard = true;
       return this.#onStatus(message);
     }
-    const reply = message.reply ?? "";
+    this.#onStored(message.reply ?? "", message.data, receive);
+  }
+
+  #onStored(
+    reply: string,
+    payload: Uint8Array,
+    receive: (message: IncomingMessage) => void,
+  ): void {
+    this.#hasHeard = true;
     const fields = parseAckReply(reply);
     if (fields === null) {
       this.#repeated.warn("A message came without JetStream's reply subject and is ignored");
       return;
     }
     this.#window.received();
-    const taken = new StreamMessage(this.#messageSource, reply, fields, message.data);
+    const taken = new StreamMessage(this.#messageSource, reply, fields, payload);
     // While it is not known whether the stream is still the same, its messages cannot be named.
     if (this.#mode === "stopped" || this.#renewing !== null) return taken.nak(0);
     handOver(taken, receive, this.#options.log);
