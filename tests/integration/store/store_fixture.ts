@@ -159,6 +159,7 @@ export function flushOf(
     readonly runs?: readonly FlushRun[];
     readonly defaultMarker?: string;
     readonly rejects?: readonly Reject[];
+    readonly usesLedger?: boolean;
   } = {},
 ): Flush {
   let firstRow = 0;
@@ -181,6 +182,7 @@ export function flushOf(
     defaultMarker: options.defaultMarker ?? null,
     rows: encodeLines(lines),
     messages: flushMessages,
+    usesLedger: options.usesLedger ?? true,
     rejects: options.rejects ?? [],
     rejectRow: (row, refusal) => ({
       ...rejectOf(ordinals[row]?.identity ?? null, ordinals[row]?.ordinal ?? 0),
