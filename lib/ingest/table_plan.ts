@@ -82,6 +82,7 @@ export class TablePlan {
     this.#plan = compilePlan(this.#table, {
       includeTimestamp: settings.includeTimestamp,
       sendDefaults: this.#sendDefaults,
+      prefersBinary: true,
       misfits: settings.onTypeConflict === "reject" ? "reject" : "overflow",
       closed,
       overflowRefusal,

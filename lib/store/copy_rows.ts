@@ -5,7 +5,14 @@
 import type { Flush } from "../ingest/ports.ts";
 import { quoteIdentifier } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
-import { chunksOf, countRows, partsOf, type RowRange, type RunPart } from "./row_ranges.ts";
+import {
+  binaryChunksOf,
+  chunksOf,
+  countRows,
+  partsOf,
+  type RowRange,
+  type RunPart,
+} from "./row_ranges.ts";
 import type { Session } from "./session.ts";
 import { qualifiedName, quoteLiteral } from "./sql_text.ts";
 
@@ -42,10 +49,13 @@ async function sendPart(
     );
     return count;
   }
-  const { defaultMarker } = flush;
-  const options = defaultMarker === null ? "" : ` WITH (DEFAULT ${quoteLiteral(defaultMarker)})`;
   return await session.copyIn(
-    `COPY ${name} (${columns.map(quoteIdentifier).join(", ")}) FROM STDIN${options}`,
-    chunksOf(flush.rows, ranges),
+    `COPY ${name} (${columns.map(quoteIdentifier).join(", ")}) FROM STDIN${optionsOf(flush)}`,
+    flush.format === "binary" ? binaryChunksOf(flush.rows, ranges) : chunksOf(flush.rows, ranges),
   );
+}
+
+function optionsOf({ format, defaultMarker }: Flush): string {
+  if (format === "binary") return " WITH (FORMAT binary)";
+  return defaultMarker === null ? "" : ` WITH (DEFAULT ${quoteLiteral(defaultMarker)})`;
 }

@@ -180,6 +180,7 @@ export function flushOf(
     }]),
     defaultMarker: options.defaultMarker ?? null,
     rows: encodeLines(lines),
+    format: "text",
     messages: flushMessages,
     rejects: options.rejects ?? [],
     rejectRow: (row, refusal) => ({
