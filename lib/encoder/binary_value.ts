@@ -5,6 +5,7 @@
  */
 import type { ColumnCodec } from "../schema/column_codec.ts";
 import { INTEGER_RANGES, readDecimal } from "../schema/decimal.ts";
+import { numberText } from "../schema/value_kind.ts";
 import { copyPlain } from "./json_text.ts";
 
 /** The most bytes that a value takes beyond its text, its length included: a numeric of one digit. */
@@ -19,24 +20,36 @@ const NUMERIC_GROUP = 4;
 /** Version of jsonb's binary form. */
 const JSONB_VERSION = 1;
 
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const DIGIT_ZERO = 0x30;
 const BACKSLASH = 0x5c;
 
 /** Bytes that COPY text escapes, by their letters; the backslash stands for itself. */
 const ESCAPED = new Map([[0x62, 0x08], [0x66, 0x0c], [0x6e, 0x0a], [0x72, 0x0d], [0x74, 0x09]]);
 
+/** Below this a view and a search cost more than a loop. */
+const SHORT_BYTES = 64;
+
+/** Characters of a number whose digits are surely below 2^53. */
+const CHARACTERS_SAFE = 15;
+
+/** Powers of ten that are doubles, so that one division rounds as reading the decimal does. */
+const POWERS = Array.from({ length: CHARACTERS_SAFE }, (_, exponent) => 10 ** exponent);
+
+const TWO_32 = 2 ** 32;
+
 /** 400 years of the calendar: it is the same again then. */
 const CYCLE_YEARS = 400;
-const CYCLE_DAYS = 146_097;
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
-const MICROSECONDS_PER_MS = 1_000n;
+const CYCLE_SECONDS = 146_097 * 86_400;
 
-/** Where PostgreSQL counts timestamps from: 2000-01-01 UTC, in milliseconds since the Unix epoch. */
-const TIMESTAMP_EPOCH_MS = Date.UTC(2000, 0, 1);
+/** Where PostgreSQL counts timestamps from: 2000-01-01 UTC, in seconds since the Unix epoch. */
+const TIMESTAMP_EPOCH_SECONDS = Date.UTC(2000, 0, 1) / 1_000;
 
-/** Length of `2026-11-24T12:00:00`, and digits of a second behind it. */
+/** Length of `2026-11-24T12:00:00`. */
 const WHOLE_SECONDS_LENGTH = 19;
 const MICROSECOND_DIGITS = 6;
+const MICROSECONDS = 1_000_000;
 
 /** Bytes of text on their way to a view of binary ones. */
 export interface BinaryTarget {
@@ -77,16 +90,14 @@ function writeBytes(
       bytes[at] = source[start] === 0x74 ? 1 : 0;
       return at + 1;
     case "integer":
-      return writeInteger(codec.range.max, asciiText(source, start, end), view, at);
+      return writeInteger(codec.range.max, numberText(source, start, end), view, at);
     case "float8":
-      // Rounds to the nearest double, as strtod does.
-      view.setFloat64(at, Number(asciiText(source, start, end)));
+      view.setFloat64(at, doubleAt(source, start, end));
       return at + 8;
     case "numeric":
-      return writeNumeric(asciiText(source, start, end), view, at);
+      return writeNumeric(numberText(source, start, end), view, at);
     case "timestamptz":
-      view.setBigInt64(at, microseconds(asciiText(source, start, end)));
-      return at + 8;
+      return writeTimestamp(source, start, end, view, at);
     case "json":
       bytes[at] = JSONB_VERSION;
       return writeUnescaped(source, start, end, bytes, at + 1);
@@ -100,8 +111,9 @@ function writeBytes(
 function writeInteger(max: string, text: string, view: DataView, at: number): number {
   switch (max) {
     case INTEGER_RANGES.int8.max:
-      view.setBigInt64(at, BigInt(text));
-      return at + 8;
+      return text.length > CHARACTERS_SAFE
+        ? writeInt64(BigInt(text), view, at)
+        : writeSafe(Number(text), view, at);
     case INTEGER_RANGES.int4.max:
       view.setInt32(at, Number(text));
       return at + 4;
@@ -111,6 +123,35 @@ function writeInteger(max: string, text: string, view: DataView, at: number): nu
     default:
       throw new TypeError(`Cannot write COPY binary as no integer type ends at ${max}`);
   }
+}
+
+function writeInt64(value: bigint, view: DataView, at: number): number {
+  view.setBigInt64(at, value);
+  return at + 8;
+}
+
+/** The same for a safe integer, without making a bigint of it. */
+function writeSafe(value: number, view: DataView, at: number): number {
+  const high = Math.floor(value / TWO_32);
+  view.setInt32(at, high);
+  view.setUint32(at + 4, value - high * TWO_32);
+  return at + 8;
+}
+
+/** The double nearest to the number, as strtod gives it. */
+function doubleAt(source: Uint8Array, start: number, end: number): number {
+  if (end - start > CHARACTERS_SAFE) return Number(numberText(source, start, end));
+  const isNegative = source[start] === MINUS;
+  let whole = 0;
+  let point = end;
+  for (let at = isNegative ? start + 1 : start; at < end; at++) {
+    const digit = (source[at] ?? 0) - DIGIT_ZERO;
+    if (digit >= 0 && digit <= 9) whole = whole * 10 + digit;
+    else if (source[at] === POINT) point = at;
+    else return Number(numberText(source, start, end));
+  }
+  const double = point === end ? whole : whole / (POWERS[end - point - 1] ?? NaN);
+  return isNegative ? -double : double;
 }
 
 /** The digits in groups of four, without zero ones at either end, and the scale as it is spelled. */
@@ -134,28 +175,49 @@ function writeNumeric(text: string, view: DataView, at: number): number {
 }
 
 /** Microseconds since 2000-01-01 UTC of an RFC 3339 date-time that `isTimestamp` takes. */
-function microseconds(text: string): bigint {
-  const part = (from: number, to: number): number => Number(text.slice(from, to));
+function writeTimestamp(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  view: DataView,
+  at: number,
+): number {
+  const two = (offset: number): number => digitsAt(source, start + offset, start + offset + 2);
+  const year = two(0) * 100 + two(2);
   // Date.UTC takes the first hundred years for others.
-  const localMs = Date.UTC(
-    part(0, 4) + CYCLE_YEARS,
-    part(5, 7) - 1,
-    part(8, 10),
-    part(11, 13),
-    part(14, 16),
-    part(17, 19),
-  ) - CYCLE_DAYS * DAY_MS;
-  const zone = text.slice(WHOLE_SECONDS_LENGTH).search(/[^.0-9]/) + WHOLE_SECONDS_LENGTH;
-  const fraction = text.slice(WHOLE_SECONDS_LENGTH + 1, zone).padEnd(MICROSECOND_DIGITS, "0");
-  const utcMs = localMs - offsetMinutes(text, zone) * MINUTE_MS - TIMESTAMP_EPOCH_MS;
-  return BigInt(utcMs) * MICROSECONDS_PER_MS + BigInt(fraction);
+  const localMs = Date.UTC(year + CYCLE_YEARS, two(5) - 1, two(8), two(11), two(14), two(17));
+  const secondsEnd = start + WHOLE_SECONDS_LENGTH;
+  let zone = secondsEnd;
+  let fraction = 0;
+  if (source[zone] === POINT) {
+    zone++;
+    while (isDigit(source[zone])) zone++;
+    const missing = MICROSECOND_DIGITS - (zone - secondsEnd - 1);
+    fraction = digitsAt(source, secondsEnd + 1, zone) * (POWERS[missing] ?? NaN);
+  }
+  const seconds = localMs / 1_000 - CYCLE_SECONDS - TIMESTAMP_EPOCH_SECONDS -
+    offsetMinutes(source, zone, end) * 60;
+  const microseconds = seconds * MICROSECONDS + fraction;
+  return Number.isSafeInteger(microseconds)
+    ? writeSafe(microseconds, view, at)
+    : writeInt64(BigInt(seconds) * BigInt(MICROSECONDS) + BigInt(fraction), view, at);
 }
 
 /** Minutes east of UTC of the zone at `at`. */
-function offsetMinutes(text: string, at: number): number {
-  if (at === text.length - 1) return 0;
-  const minutes = Number(text.slice(at + 1, at + 3)) * 60 + Number(text.slice(at + 4, at + 6));
-  return text[at] === "-" ? -minutes : minutes;
+function offsetMinutes(source: Uint8Array, at: number, end: number): number {
+  if (at === end - 1) return 0;
+  const minutes = digitsAt(source, at + 1, at + 3) * 60 + digitsAt(source, at + 4, at + 6);
+  return source[at] === MINUS ? -minutes : minutes;
+}
+
+function digitsAt(source: Uint8Array, start: number, end: number): number {
+  let number = 0;
+  for (let at = start; at < end; at++) number = number * 10 + (source[at] ?? 0) - DIGIT_ZERO;
+  return number;
+}
+
+function isDigit(code: number | undefined): boolean {
+  return code !== undefined && code >= DIGIT_ZERO && code <= DIGIT_ZERO + 9;
 }
 
 /** The bytes that COPY text stands for. */
@@ -166,7 +228,8 @@ function writeUnescaped(
   bytes: Uint8Array,
   at: number,
 ): number {
-  if (source.subarray(start, end).indexOf(BACKSLASH) === -1) {
+  const isLong = end - start > SHORT_BYTES;
+  if (isLong && source.subarray(start, end).indexOf(BACKSLASH) === -1) {
     return copyPlain(source, start, end, bytes, at);
   }
   let to = at;
@@ -180,10 +243,4 @@ function writeUnescaped(
     }
   }
   return to;
-}
-
-function asciiText(source: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let at = start; at < end; at++) text += String.fromCharCode(source[at] ?? 0);
-  return text;
 }
