@@ -107,7 +107,7 @@ export async function runScenario(
   const counts = countsOf(logs);
   problems.push(...instanceFaults(bed, logs, scenario));
   const unseen = scenario.seen(run, counts);
-  if (unseen !== null) problems.push(`The fault was not seen: ${unseen}`);
+  const unseenFaults = unseen === null ? [] : [`The fault was not seen: ${unseen}`];
   return {
     scenario,
     seed,
@@ -117,7 +117,10 @@ export async function runScenario(
     peakBytes: Math.max(0, ...bed.instances.map(({ peakBytes }) => peakBytes)),
     probeMs,
     durationMs: performance.now() - startedMs,
-    faults: scenario.isControl === true ? controlFaults(comparison) : problems,
+    faults: [
+      ...scenario.isControl === true ? controlFaults(comparison) : problems,
+      ...unseenFaults,
+    ],
     logs,
     evidence: evidenceOf(logs),
   };

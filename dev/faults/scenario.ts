@@ -58,8 +58,8 @@ export interface Scenario {
   /** Tables whose rows or values somebody took away on purpose. */
   readonly spoiledTables?: readonly string[];
   /**
-   * The negative control: the ledger is made to forget, and rows must be there twice. Without them
-   * the same faults prove nothing in the other scenarios.
+   * The negative control: without the ledger (`deliveryMode` atLeastOnce) rows must be there twice.
+   * Without them the same faults prove nothing in the other scenarios.
    */
   readonly isControl?: boolean;
   /** Routes that may hear FAILED although their rows are good: their table refused for a while. */

@@ -170,6 +170,11 @@ export interface Flush {
   readonly format: CopyFormat;
   /** In stream order; identities are distinct. */
   readonly messages: readonly FlushMessage[];
+  /**
+   * False: the ledger is neither asked nor written, so that no message is known. Identities still
+   * name the rejects, each of which is kept once.
+   */
+  readonly usesLedger: boolean;
   /** Rejects that encoding found, of messages in this flush. */
   readonly rejects: readonly Reject[];
   /** Makes the reject of a row that PostgreSQL refuses; `row` is an index into `rows`. */

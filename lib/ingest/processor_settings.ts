@@ -24,6 +24,8 @@ export interface ProcessorSettings {
   readonly onInvalidText: "replace" | "reject";
   /** `text`: date-times make text columns, so that they come back as they were written. */
   readonly timestamps: "infer" | "text";
+  /** `atLeastOnce`: no ledger; a message that is delivered again is written again. */
+  readonly deliveryMode: "exactlyOnce" | "atLeastOnce";
 }
 
 /** Choices that the service has defaults of its own for. */
@@ -42,6 +44,8 @@ export const SCHEMA_CHOICES = {
   readonly [Name in keyof SchemaDefaults]: readonly SchemaDefaults[Name][];
 };
 
+const DELIVERY_MODES = ["exactlyOnce", "atLeastOnce"] as const;
+
 /** What applies where a property is absent or `properties` is null (contract §5). */
 export const DEFAULT_PROCESSOR_SETTINGS: ProcessorSettings = {
   tableName: null,
@@ -53,6 +57,7 @@ export const DEFAULT_PROCESSOR_SETTINGS: ProcessorSettings = {
   onTypeConflict: SCHEMA_CHOICES.onTypeConflict[0],
   onInvalidText: SCHEMA_CHOICES.onInvalidText[0],
   timestamps: SCHEMA_CHOICES.timestamps[0],
+  deliveryMode: DELIVERY_MODES[0],
 };
 
 /** The longest window, in seconds: a day. */
@@ -122,6 +127,7 @@ export function parseProcessorSettings(
     ),
     onInvalidText: read("onInvalidText", "onInvalidText", choice(SCHEMA_CHOICES.onInvalidText)),
     timestamps: read("timestamps", "timestamps", choice(SCHEMA_CHOICES.timestamps)),
+    deliveryMode: read("deliveryMode", "deliveryMode", choice(DELIVERY_MODES)),
   };
   return { settings, faults };
 }
@@ -144,6 +150,8 @@ const TABLE_SETTINGS = [
   "onTypeConflict",
   "onInvalidText",
   "timestamps",
+  // What was received under a promise is written under it.
+  "deliveryMode",
 ] as const satisfies readonly (keyof ProcessorSettings)[];
 
 function tableName(value: unknown): Property<string> {

@@ -115,6 +115,7 @@ export class TableWriter {
         firstRow: encoded.firstRow(index),
         rowCount: encoded.rowCount(index),
       })),
+      usesLedger: this.#options.settings.deliveryMode === "exactlyOnce",
       rejects: this.#rejectsOf(encoded, distinct),
       rejectRow: (row, refusal) =>
         this.#reject(distinct, encoded.deliveryOf(row), encoded.ordinalOf(row), refusal),

@@ -97,7 +97,8 @@ export class FlushWriter {
   async #groupMessages(session: Session, flush: Flush): Promise<LedgerEntries> {
     try {
       const identities = flush.messages.map(({ identity }) => identity);
-      return await groupBySource(session, this.#sourceIds, identities);
+      const ledger = await groupBySource(session, this.#sourceIds, identities);
+      return flush.usesLedger ? ledger : { ...ledger, bySource: [] };
     } catch (error) {
       throw storeUnavailable(error, "number a stream in the ledger");
     }

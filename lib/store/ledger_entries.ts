@@ -90,7 +90,8 @@ export function isLedgerConflict(error: unknown): boolean {
 /**
  * Inserts what is missing and answers with the indexes of those that were known.
  *
- * @throws {StoreUnavailableError} a number is not the ledger's any more: it was dropped and made anew
+ * @throws {StoreUnavailableError} a number is not the ledger's any more: it was dropped and made anew;
+ *   or entries were not inserted and are not there either, so that nobody can tell what is known
  */
 export async function insertMissingEntries(
   session: Session,
@@ -108,7 +109,41 @@ export async function insertMissingEntries(
       if (!fresh.delete(`${identity.sequence}:${identity.storedNs}`)) known.add(index);
     }
   }
+  if (known.size > 0) await assertKept(session, ledger, known);
   return known;
+}
+
+/**
+ * An entry that was not inserted proves nothing: a trigger of somebody's may have turned it away, and
+ * taking the message for written would lose it. Looks behind all inserts, by a newer snapshot: an
+ * entry that another transaction had, or that was pruned meanwhile, is seen as it is now.
+ */
+async function assertKept(
+  session: Session,
+  ledger: LedgerEntries,
+  known: ReadonlySet<number>,
+): Promise<void> {
+  for (const { source, entries } of ledger.bySource) {
+    const asked = entries.filter(({ index }) => known.has(index));
+    if (asked.length === 0) continue;
+    const absent = await session.queryOnce(absentText({ source, entries: asked }));
+    if (absent.length === 0) continue;
+    throw new StoreUnavailableError(
+      `Cannot write the ledger as state_tables.delivered did not keep ${absent.length} of ` +
+        `${entries.length} entries: drop the trigger or policy on that table which keeps them out`,
+    );
+  }
+}
+
+/** Selects those that are neither in the ledger nor below the end of what was pruned. */
+function absentText({ source, entries }: SourceEntries): string {
+  const sequences = integerArray(entries.map(({ identity }) => identity.sequence));
+  const times = integerArray(entries.map(({ identity }) => identity.storedNs));
+  return `SELECT FROM unnest('${sequences}'::bigint[], '${times}'::bigint[]) u(seq, ns)
+    WHERE NOT EXISTS (SELECT FROM state_tables.delivered d
+        WHERE d.source = ${source} AND d.seq = u.seq AND d.stored_ns = u.ns)
+      AND NOT EXISTS (SELECT FROM state_tables.source s
+        WHERE s.id = ${source} AND u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns)`;
 }
 
 /**

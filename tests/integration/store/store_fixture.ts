@@ -159,6 +159,7 @@ export function flushOf(
     readonly runs?: readonly FlushRun[];
     readonly defaultMarker?: string;
     readonly rejects?: readonly Reject[];
+    readonly usesLedger?: boolean;
   } = {},
 ): Flush {
   let firstRow = 0;
@@ -182,6 +183,7 @@ export function flushOf(
     rows: encodeLines(lines),
     format: "text",
     messages: flushMessages,
+    usesLedger: options.usesLedger ?? true,
     rejects: options.rejects ?? [],
     rejectRow: (row, refusal) => ({
       ...rejectOf(ordinals[row]?.identity ?? null, ordinals[row]?.ordinal ?? 0),

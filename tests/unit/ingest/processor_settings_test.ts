@@ -142,3 +142,20 @@ Deno.test("changesTable() holds for everything that shapes rows and tables, and 
   assert.equal(changesTable(before, { ...before, onInvalidText: "reject" }), true);
   assert.equal(changesTable(before, { ...before, indexKeys: ["a"] }), true);
 });
+
+Deno.test("parseProcessorSettings() reads deliveryMode and names what it does not know", () => {
+  assert.equal(parseProcessorSettings({}).settings.deliveryMode, "exactlyOnce");
+  const { settings } = parseProcessorSettings({ deliveryMode: "atLeastOnce" });
+  assert.equal(settings.deliveryMode, "atLeastOnce");
+  const wrong = parseProcessorSettings({ deliveryMode: "at-least-once" });
+  assert.equal(wrong.settings.deliveryMode, "exactlyOnce");
+  assert.deepEqual(wrong.faults, [
+    "property 'deliveryMode' must be 'exactlyOnce' or 'atLeastOnce': " +
+    'current value is "at-least-once"',
+  ]);
+});
+
+Deno.test("changesTable() is true when deliveryMode changes", () => {
+  const before = DEFAULT_PROCESSOR_SETTINGS;
+  assert.equal(changesTable(before, { ...before, deliveryMode: "atLeastOnce" }), true);
+});
