@@ -7,7 +7,7 @@ import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { checkSeed } from "../../support/encoder_fuzz/difference.ts";
 
 /** Every second of them is one for COPY binary where its table allows. */
-const CASES = 8_000;
+const CASES = 6_000;
 
 /** Seeds of cases that failed before. */
 const REGRESSIONS: readonly number[] = [];
