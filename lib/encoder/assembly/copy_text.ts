@@ -1,7 +1,8 @@
 // @ts-nocheck: AssemblyScript, which has types and functions of its own
 /**
- * Writes values as COPY text; text decoded for COPY binary takes no second escape. Every function writes at `to`, returns where it stopped, writes at
- * most twice as many bytes as it reads, and may touch one vector behind that.
+ * Writes values as COPY text; what is decoded for COPY binary takes no second escape. Every function
+ * writes at `to`, returns where it stopped, writes at most twice as many bytes as it reads, and may
+ * touch one vector behind that.
  */
 import { isBinary } from "./copy_format.ts";
 import { BACKSLASH, byteAt, hexUnit, LETTER_U } from "./source_bytes.ts";
