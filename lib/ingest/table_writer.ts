@@ -130,6 +130,7 @@ export class TableWriter {
       runs: encoded.runs,
       defaultMarker: encoded.usesMarker ? DEFAULT_MARKER : null,
       rows: encoded.rows,
+      format: encoded.plan.format,
       messages: distinct.deliveries.map(({ replayOf }, index) => ({
         identity: distinct.identities[index] ?? null,
         replayOf,
