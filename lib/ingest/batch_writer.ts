@@ -154,6 +154,11 @@ export class BatchWriter {
     this.#context.counters.extensions += extended;
   }
 
+  /** Gives payloads that wait since before `beforeMs` (monotonic) buffers of their own. */
+  copyPayloads(beforeMs: number): void {
+    this.#segments.copyPayloads(beforeMs);
+  }
+
   /** Gives everything that waits back to the server; for shutdown, when the grace is over. */
   abandon(): void {
     for (;;) {

@@ -44,6 +44,22 @@ const RESUME_SHARE = 0.9;
 /** Share of a bound that comes in between two calls for early flushes. */
 const PRESS_STEP = 1 / 16;
 
+/**
+ * Bytes that may come after a payload, as a share of `heldBytesMax`, before it has to leave the read
+ * buffer that it pins. Above 1, so that messages which are settled in the order in which they came
+ * are never copied.
+ */
+const PINNED_SHARE = 1.5;
+
+/** Marks kept over that many bytes; so many that one mark more or less does not matter. */
+const MARKS = 8;
+
+/** How much had come at some time. */
+interface ReceiptMark {
+  readonly atMs: number;
+  readonly receivedBytes: number;
+}
+
 /** Counts what is held and works the valve. */
 export class FlowControl {
   readonly #bounds: FlowBounds;
@@ -54,6 +70,10 @@ export class FlowControl {
   #bytesSincePress = 0;
   #messagesSincePress = 0;
   #paused = false;
+  /** Everything ever held. */
+  #receivedBytes = 0;
+  /** Oldest first. */
+  #marks: ReceiptMark[] = [];
 
   /** @param onPressure called while pressed, each time that some more has come in */
   constructor(bounds: FlowBounds, valve: FlowValve, onPressure: () => void) {
@@ -100,6 +120,7 @@ export class FlowControl {
   hold(bytes: number): void {
     const { heldBytesMax, ackPendingMax } = this.#bounds;
     this.#bytes += bytes;
+    this.#receivedBytes += bytes;
     this.#messages++;
     if (!this.#paused && this.#valve.canPause && this.#bytes >= heldBytesMax) {
       this.#paused = true;
@@ -113,6 +134,23 @@ export class FlowControl {
     this.#bytesSincePress = 0;
     this.#messagesSincePress = 0;
     this.#onPressure();
+  }
+
+  /**
+   * Time (monotonic) before which payloads came that have to be copied now: each pins a read buffer,
+   * and so much came since that together they might pin more than may be held. Called by a timer.
+   */
+  copyBefore(nowMs: number): number {
+    const marks = this.#marks;
+    const bytesMax = this.#bounds.heldBytesMax * PINNED_SHARE;
+    const since = (mark: ReceiptMark | undefined): number =>
+      mark === undefined ? Infinity : this.#receivedBytes - mark.receivedBytes;
+    if (since(marks.at(-1)) >= bytesMax / MARKS) {
+      marks.push({ atMs: nowMs, receivedBytes: this.#receivedBytes });
+    }
+    while (marks.length > 1 && since(marks[1]) >= bytesMax) marks.shift();
+    const [oldest] = marks;
+    return oldest !== undefined && since(oldest) >= bytesMax ? oldest.atMs : -Infinity;
   }
 
   release(bytes: number): void {

@@ -2,6 +2,7 @@
  * What the core needs of the outside: interfaces that the adapters in `store/` and `nats/`
  * implement. The core imports no adapter; the adapters import these types.
  */
+import type { CopyFormat } from "../schema/copy_format.ts";
 import type { ColumnType } from "../schema/column_type.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import type { EncodedRows } from "../encoder/encoded_batch.ts";
@@ -174,6 +175,8 @@ export interface Flush {
    */
   readonly defaultMarker: string | null;
   readonly rows: EncodedRows;
+  /** Of `rows`. Binary only where every run sends columns, and without a `defaultMarker`. */
+  readonly format: CopyFormat;
   /** In stream order; identities are distinct. */
   readonly messages: readonly FlushMessage[];
   /**

@@ -89,6 +89,11 @@ export class Segments {
     return this.first.batch.isEmpty ? [] : this.first.batch.take(cap);
   }
 
+  /** See {@linkcode Batch.copyPayloads}. */
+  copyPayloads(beforeMs: number): void {
+    for (const { batch } of this.#segments) batch.copyPayloads(beforeMs);
+  }
+
   /** See {@linkcode extendAll}. */
   extend(beforeMs: number): number {
     return this.#segments.reduce((sum, { batch }) => sum + extendAll(batch, beforeMs), 0);

@@ -90,6 +90,7 @@ export class TablePlan {
     const plan = compilePlan(this.#table, {
       includeTimestamp: settings.includeTimestamp,
       sendDefaults: this.#sendDefaults,
+      prefersBinary: true,
       misfits: settings.onTypeConflict === "reject" ? "reject" : "overflow",
       closed,
       overflowRefusal,

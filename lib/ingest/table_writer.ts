@@ -130,6 +130,7 @@ export class TableWriter {
       runs: encoded.runs,
       defaultMarker: encoded.usesMarker ? DEFAULT_MARKER : null,
       rows: encoded.rows,
+      format: encoded.plan.format,
       messages: distinct.deliveries.map(({ replayOf }, index) => ({
         identity: distinct.identities[index] ?? null,
         replayOf,
@@ -187,12 +188,10 @@ export class TableWriter {
     counters.textReplacements += encoded.textReplacements;
     counters.overflowValues += encoded.overflowValues;
     const tally = new StatusTally();
-    const recordsOf = new Map<Uint8Array, number>();
-    for (const [index, delivery] of distinct.deliveries.entries()) {
-      const { routeId, recordCount, payload } = delivery;
+    for (const [index, { routeId, recordCount }] of distinct.deliveries.entries()) {
       tally.countMessage(routeId, recordCount, distinct.identities[index] ?? null);
-      recordsOf.set(payload, recordCount);
     }
+    const recordsOf = outcome.rejects.length === 0 ? NO_RECORDS : recordsByPayload(distinct);
     for (const { routeId, ordinal, payload, reason } of outcome.rejects) {
       if (ordinal < 0) counters.rejectedMessages++;
       else counters.rejectedRows++;
@@ -216,6 +215,12 @@ export class TableWriter {
       count: textReplacements,
     });
   }
+}
+
+const NO_RECORDS: ReadonlyMap<Uint8Array, number> = new Map();
+
+function recordsByPayload({ deliveries }: DistinctDeliveries): ReadonlyMap<Uint8Array, number> {
+  return new Map(deliveries.map(({ payload, recordCount }) => [payload, recordCount]));
 }
 
 /** Which table the rows of a processor go to (contract §5). */

@@ -8,14 +8,13 @@
 import { StoreUnavailableError } from "../errors.ts";
 import type { Flush, FlushPace } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
-import { copyText } from "./copy_rows.ts";
+import { copyBytes, copyText } from "./copy_rows.ts";
 import {
   type CountedEntries,
   countedInsertText,
   isLedgerConflict,
   type LedgerEntries,
 } from "./ledger_entries.ts";
-import { chunksOf } from "./row_ranges.ts";
 import type { Session } from "./session.ts";
 import { qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
@@ -67,7 +66,7 @@ export async function writeDirectly(
   try {
     const text = await queryText(session, direct, timeouts);
     const { flush } = direct;
-    const rows = chunksOf(flush.rows, [{ from: 0, to: flush.rows.count }]);
+    const rows = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
     const result = await session.copyAmong(text, rows, {
       onRow: (row) => answers.push(row),
       onReady: async () => {

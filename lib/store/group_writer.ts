@@ -6,9 +6,8 @@
  */
 import type { Flush } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
-import { copyText } from "./copy_rows.ts";
+import { copyBytes, copyText } from "./copy_rows.ts";
 import { countedInsertText, groupBySource, type LedgerEntries } from "./ledger_entries.ts";
-import { chunksOf } from "./row_ranges.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
@@ -104,7 +103,7 @@ async function writeAll(
     ...flushes.map((flush) => copyText(flush.table, flush, flush.runs[0]?.columns ?? [])),
   ];
   return await session.copySeveral(statements.join(";\n"), {
-    copies: flushes.map(({ rows }) => chunksOf(rows, [{ from: 0, to: rows.count }])),
+    copies: flushes.map((flush) => copyBytes(flush, [{ from: 0, to: flush.rows.count }])),
     check: (rows) => check(rows as readonly Answer[], tables, ledger),
   });
 }

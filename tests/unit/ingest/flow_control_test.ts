@@ -97,3 +97,18 @@ Deno.test("FlowControl has no excess while little is held", () => {
   flow.hold(700);
   assert.equal(flow.excess, 0.5);
 });
+
+Deno.test("FlowControl.copyBefore() names the time since which one and a half bounds came", () => {
+  const { flow } = flowOf();
+  const receive = (bytes: number): void => {
+    flow.hold(bytes);
+    flow.release(bytes);
+  };
+  assert.equal(flow.copyBefore(10), -Infinity);
+  receive(1_000);
+  assert.equal(flow.copyBefore(20), -Infinity);
+  receive(500);
+  assert.equal(flow.copyBefore(30), 10);
+  receive(1_000);
+  assert.equal(flow.copyBefore(40), 20);
+});

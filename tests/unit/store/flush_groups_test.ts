@@ -81,6 +81,7 @@ function flushOf(name: string, rows = 1): Flush {
     table,
     runs: [{ firstRow: 0, rowCount: rows, columns: ["a"] }],
     defaultMarker: null,
+    format: "text",
     rows: { bytes: new Uint8Array(rows), count: rows, ends: new Uint32Array(rows) },
     messages: [],
     usesLedger: true,
