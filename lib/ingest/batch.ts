@@ -24,8 +24,10 @@ export interface FlushCap {
 }
 
 /**
- * Memory that one held message costs beside its payload, in bytes: the objects that stand for it,
- * its reply subject and its copied buffer's header. An estimate, not measured yet.
+ * Memory that one held message costs beside its payload, in bytes. Measured on 200,000 deliveries made
+ * as the intake makes them, after a full collection: 445 of heap (delivery, message, view, reply
+ * subject), and some 130 for the protocol's lines in the read buffer that it pins; 730 in all when its
+ * payload was copied. Resident memory grows by more, as V8 lets garbage pile up before it collects.
  */
 export const MESSAGE_OVERHEAD_BYTES = 600;
 
