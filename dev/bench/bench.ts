@@ -1,58 +1,32 @@
 /**
  * `deno task bench`: measures the whole program against its yardsticks on servers of its own. The
  * variants of a workload run in turn, round by round; medians and what they reach are printed, and
- * written with machine and versions as JSON to `dev/bench/results/`. A run that loses, doubles or
- * changes a row ends the bench with an error.
+ * written with machine and versions as JSON to `dev/bench/results/`; what is comparable goes on into
+ * docs/performance.md. A run that loses, doubles or changes a row ends the bench with an error.
  */
-import { join } from "node:path";
-import { BENCH_USAGE, type BenchArguments, parseBenchArguments } from "./bench_arguments.ts";
+import {
+  BENCH_USAGE,
+  type BenchArguments,
+  parseBenchArguments,
+  type ReportArguments,
+} from "./bench_arguments.ts";
 import { type BenchMachine, describeMachine, limitCores } from "./bench_machine.ts";
 import { type BenchStage, openBenchStage } from "./bench_stage.ts";
-import { OTHERS_FIGURE } from "./run_figures.ts";
-import { printProfiles } from "./cpu_profile.ts";
 import {
-  describeReach,
-  formatTable,
-  judge,
-  mediansOf,
-  type ReachResult,
-  type VariantRounds,
-} from "./summary.ts";
-import type { Figures, Workload } from "./workload.ts";
-import { GROWTH } from "./workloads/growth.ts";
-import { W4 } from "./workloads/latency.ts";
-import { BACKLOG, W2, W3 } from "./workloads/messages.ts";
-import { W1, W5_TEXT, W5_WIDE, W7 } from "./workloads/rows.ts";
-import { W6 } from "./workloads/statement_shapes.ts";
-import { IDLE, START } from "./workloads/standing.ts";
-
-const WORKLOADS: readonly Workload[] = [
-  W1,
-  W2,
-  W3,
-  W4,
-  W5_WIDE,
-  W5_TEXT,
-  W6,
-  W7,
-  BACKLOG,
-  IDLE,
-  START,
-  GROWTH,
-];
-
-const RESULTS_FOLDER = join(import.meta.dirname ?? ".", "results");
-
-/** More of the CPU than this, taken by other programs, makes rates worthless. */
-const OTHERS_PERCENT_MAX = 10;
-
-/** What one workload gave. */
-interface WorkloadResult {
-  readonly id: string;
-  readonly title: string;
-  readonly variants: readonly VariantRounds[];
-  readonly reaches: readonly ReachResult[];
-}
+  type BenchResults,
+  highestOthersPercent,
+  isComparable,
+  OTHERS_PERCENT_MAX,
+  updateLatest,
+  type WorkloadResult,
+  writeRun,
+} from "./bench_results.ts";
+import { report } from "./report.ts";
+import { printProfiles, profileFiles, readProfile } from "./cpu_profile.ts";
+import { partShares } from "./profile_parts.ts";
+import { describeReach, formatTable, judge, type VariantRounds } from "./summary.ts";
+import type { Figures, Variant, Workload } from "./workload.ts";
+import { WORKLOADS } from "./workload_list.ts";
 
 if (import.meta.main) {
   const args = readArguments();
@@ -61,7 +35,8 @@ if (import.meta.main) {
     Deno.addSignalListener(signal, () => interrupted.abort(new Error("Interrupted")));
   }
   try {
-    await bench(args, interrupted.signal);
+    if (args.kind === "report") await report(args.files);
+    else await bench(args, interrupted.signal);
     Deno.exit(0);
   } catch (error) {
     if (interrupted.signal.aborted) Deno.exit(130);
@@ -70,7 +45,7 @@ if (import.meta.main) {
   }
 }
 
-function readArguments(): BenchArguments {
+function readArguments(): BenchArguments | ReportArguments {
   try {
     return parseBenchArguments(Deno.args, WORKLOADS.map(({ id }) => id));
   } catch (error) {
@@ -94,10 +69,10 @@ async function bench(args: BenchArguments, signal: AbortSignal): Promise<void> {
   sayMachine(machine);
   const results: WorkloadResult[] = [];
   for (const workload of WORKLOADS.filter(({ id }) => args.workloads.includes(id))) {
-    const running = runWorkload(workload, { stage, args, profileFolder });
+    const running = runWorkload(workload, { stage, args, profileFolder, commit: machine.commit });
     results.push(await Promise.race([running, interruption]));
   }
-  await writeResults(args, machine, results);
+  await keepResults({ machine, results });
   if (profileFolder !== null) {
     say("\nWhere the program's CPU goes, by part:");
     await printProfiles(profileFolder, say);
@@ -106,55 +81,84 @@ async function bench(args: BenchArguments, signal: AbortSignal): Promise<void> {
 
 async function runWorkload(
   workload: Workload,
-  { stage, args, profileFolder }: {
+  { stage, args, profileFolder, commit }: {
     stage: BenchStage;
     args: BenchArguments;
     profileFolder: string | null;
+    commit: string;
   },
 ): Promise<WorkloadResult> {
   say(`\n${workload.id}: ${workload.title}${args.isQuick ? " (quick: a fraction of it)" : ""}`);
+  const startMs = performance.now();
   const variants = await workload.prepare(stage, { isQuick: args.isQuick, profileFolder });
-  const rounds = variants.map(() => [] as Figures[]);
-  for (let round = 0; round < args.rounds; round++) {
-    for (const [index, variant] of variants.entries()) rounds[index]?.push(await variant.measure());
-  }
-  const measured = variants.map(({ name }, i): VariantRounds => ({
-    name,
-    rounds: rounds[i] ?? [],
-  }));
+  const preparedMs = performance.now();
+  const roundCount = roundsOf(workload, args);
+  const measured = await measureInTurn(variants, roundCount, profileFolder);
+  const roundMs = (performance.now() - preparedMs) / roundCount;
   const reaches = workload.reaches.map((reach) => judge(reach, measured));
   say(formatTable(measured));
   for (const reach of reaches) say(`  ${describeReach(reach)}`);
-  if (highestOthersPercent(measured) > OTHERS_PERCENT_MAX) {
+  if (highestOthersPercent({ variants: measured }) > OTHERS_PERCENT_MAX) {
     say("  disturbed: other programs took much of the CPU; only CPU per row can be trusted");
   }
-  return { id: workload.id, title: workload.title, variants: measured, reaches };
+  say(`  prepared in ${seconds(preparedMs - startMs)} s, ${seconds(roundMs)} s a round`);
+  return {
+    id: workload.id,
+    title: workload.title,
+    at: new Date().toISOString(),
+    commit,
+    isQuick: args.isQuick,
+    isProfiled: args.isProfiled,
+    variants: measured,
+    reaches,
+  };
 }
 
-/** Results count when everything ran in full and hardly anything else ran on the machine. */
-function isComparable(args: BenchArguments, workloads: readonly WorkloadResult[]): boolean {
-  return !args.isQuick && !args.isProfiled && workloads.length === WORKLOADS.length &&
-    workloads.every(({ variants }) => highestOthersPercent(variants) <= OTHERS_PERCENT_MAX);
-}
-
-function highestOthersPercent(variants: readonly VariantRounds[]): number {
-  return Math.max(0, ...variants.map((variant) => mediansOf(variant)[OTHERS_FIGURE] ?? 0));
-}
-
-/** The newest comparable results replace `latest.json`. */
-async function writeResults(
-  args: BenchArguments,
-  machine: BenchMachine,
-  workloads: readonly WorkloadResult[],
-): Promise<void> {
-  const at = new Date().toISOString();
-  const text = JSON.stringify({ at, ...args, machine, results: workloads }, null, 2) + "\n";
-  const file = join(RESULTS_FOLDER, `${at.replaceAll(/[:.]/g, "-")}.json`);
-  await Deno.writeTextFile(file, text);
-  if (isComparable(args, workloads)) {
-    await Deno.writeTextFile(join(RESULTS_FOLDER, "latest.json"), text);
+/** A round of all variants, then the next. */
+async function measureInTurn(
+  variants: readonly Variant[],
+  roundCount: number,
+  profileFolder: string | null,
+): Promise<VariantRounds[]> {
+  const measured = variants.map(({ name }) => ({
+    name,
+    rounds: [] as Figures[],
+    profiles: [] as string[],
+  }));
+  for (let round = 0; round < roundCount; round++) {
+    for (const [index, variant] of variants.entries()) {
+      const known = profileFolder === null ? [] : await profileFiles(profileFolder);
+      measured[index]?.rounds.push(await variant.measure());
+      const files = profileFolder === null ? [] : await profileFiles(profileFolder);
+      measured[index]?.profiles.push(...files.filter((file) => !known.includes(file)));
+    }
   }
-  say(`\nResults: ${file}`);
+  return await Promise.all(measured.map(async ({ name, rounds, profiles }) => {
+    if (profiles.length === 0) return { name, rounds };
+    return { name, rounds, parts: partShares(await Promise.all(profiles.map(readProfile))) };
+  }));
+}
+
+/** As many as are asked for, but no more than the workload needs. */
+function roundsOf({ roundsMax }: Workload, { rounds }: BenchArguments): number {
+  return Math.min(rounds, roundsMax ?? rounds);
+}
+
+/**
+ * Of each workload the newest comparable result is the latest, which the documentation shows, with
+ * the parts of the newest profile.
+ */
+async function keepResults(run: BenchResults): Promise<void> {
+  say(`\nResults: ${await writeRun(run)}`);
+  const counted = run.results.filter((result) => isComparable(result) || result.isProfiled);
+  if (counted.length === 0) return;
+  await updateLatest({ ...run, results: counted }, WORKLOADS.map(({ id }) => id));
+  await report([]);
+  say(`In docs/performance.md now: ${counted.map(({ id }) => id).join(", ")}`);
+}
+
+function seconds(ms: number): string {
+  return (ms / 1_000).toFixed(0);
 }
 
 function sayMachine(machine: BenchMachine): void {

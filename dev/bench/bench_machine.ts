@@ -12,6 +12,8 @@ export interface BenchMachine {
   readonly memoryGib: number;
   readonly kernel: string;
   readonly program: string;
+  /** Of the sources, short; `unknown` outside of a checkout. */
+  readonly commit: string;
   readonly deno: string;
   readonly natsServer: string;
   readonly postgres: string;
@@ -45,9 +47,20 @@ export async function describeMachine(stage: BenchStage, cores: number): Promise
     memoryGib: Math.round(Deno.systemMemoryInfo().total / 2 ** 30),
     kernel: Deno.osRelease(),
     program: describeVersion(),
+    commit: await findCommit(),
     deno: Deno.version.deno,
     natsServer: stage.connection.info?.version ?? "unknown",
     postgres: String(version?.server_version),
     psql: stage.psqlVersion,
   };
+}
+
+/** The checkout that the sources are in, short; `unknown` outside of one. */
+export async function findCommit(): Promise<string> {
+  try {
+    return (await runTool("git", ["rev-parse", "--short", "HEAD"])).trim();
+  } catch (error) {
+    if (error instanceof ToolCommandError) return "unknown";
+    throw error;
+  }
 }

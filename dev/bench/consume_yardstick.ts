@@ -44,7 +44,7 @@ async function measureConsume(stage: BenchStage, stream: FilledStream): Promise<
       timeoutMs: START_TIMEOUT_MS,
       look: async () => (await Deno.readTextFile(logFile)).includes("ready") ? true : null,
     });
-    const times = await timeDrain(stage, consumer, reader);
+    const times = await timeDrain(stage, consumer, [reader]);
     return {
       "rows/s": messages / times.seconds,
       ...cpuFigures(times.cpu, messages),

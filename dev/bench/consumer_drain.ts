@@ -23,6 +23,7 @@ export interface DrainTimes {
   readonly cpu: CpuSeconds;
   /** See `CpuMeter.readOthersPercent`. */
   readonly othersPercent: number;
+  /** Of the process that took most. */
   readonly peakBytes: number;
 }
 
@@ -56,19 +57,25 @@ export async function pauseNewConsumer(
   };
 }
 
-/** Ends the pause and waits for the last ack. `ended` is what the reading process ends with. */
+/** A process that reads; `ended` is what it ends with. */
+export interface ReadingProcess {
+  readonly pid: number;
+  readonly ended: Promise<unknown>;
+}
+
+/** Ends the pause and waits for the last ack. The readers share the consumer. */
 export async function timeDrain(
   stage: BenchStage,
   consumer: PausedConsumer,
-  reader: { readonly pid: number; readonly ended: Promise<unknown> },
+  readers: readonly ReadingProcess[],
 ): Promise<DrainTimes> {
   const { manager, nats, postgres } = stage;
   let hasEnded = false;
-  reader.ended.then(() => {
+  Promise.race(readers.map(({ ended }) => ended)).then(() => {
     hasEnded = true;
   });
   const meter = startCpuMeter({
-    program: reader.pid,
+    program: readers.map(({ pid }) => pid),
     "nats-server": nats.pid,
     PostgreSQL: postgres.pid,
   });
@@ -105,6 +112,6 @@ export async function timeDrain(
     secondsUntil,
     cpu,
     othersPercent,
-    peakBytes: readPeakBytes(reader.pid),
+    peakBytes: Math.max(...readers.map(({ pid }) => readPeakBytes(pid))),
   };
 }

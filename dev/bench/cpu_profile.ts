@@ -9,6 +9,8 @@ export interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number;
     readonly callFrame: { readonly functionName: string; readonly url: string };
+    /** Nodes of functions that this one called. */
+    readonly children?: readonly number[];
   }[];
   /** Node that each sample was taken in. */
   readonly samples: readonly number[];
@@ -26,12 +28,24 @@ const IDLE = "(idle)";
 const PARTS_SHOWN = 14;
 const FUNCTIONS_SHOWN = 25;
 
+/** Paths of the profiles in a folder. */
+export async function profileFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name.endsWith(".cpuprofile")) files.push(join(folder, name));
+  }
+  return files;
+}
+
+/** Reads what `--cpu-prof` wrote. */
+export async function readProfile(file: string): Promise<CpuProfile> {
+  return JSON.parse(await Deno.readTextFile(file)) as CpuProfile;
+}
+
 /** Prints the largest parts and functions of every profile in a folder. */
 export async function printProfiles(folder: string, say: (text: string) => void): Promise<void> {
-  for await (const { name } of Deno.readDir(folder)) {
-    if (!name.endsWith(".cpuprofile")) continue;
-    const file = join(folder, name);
-    const profile = JSON.parse(await Deno.readTextFile(file)) as CpuProfile;
+  for (const file of await profileFiles(folder)) {
+    const profile = await readProfile(file);
     say(`\n${file}`);
     sayParts(sumProfile(profile, partOf).slice(0, PARTS_SHOWN), say);
     say("");

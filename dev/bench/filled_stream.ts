@@ -64,12 +64,28 @@ async function fill(stage: BenchStage, content: StreamContent): Promise<FilledSt
   if (state.messages !== content.messages) {
     throw new Error(`Cannot fill ${content.name}: ${state.messages} of ${content.messages} stored`);
   }
-  const file = join(stage.folder, `${content.name}.copy`);
   const rows = content.messages * content.recordsPerMessage;
-  await writeCopyFile(file, content.shape, rows);
-  const checksum = await referenceChecksum(stage, content, file);
-  if (checksum.rows !== rows) throw new Error(`Cannot trust ${file}: ${checksum.rows} rows`);
-  return { content, subject, rows, copyFile: file, checksum };
+  return { content, subject, rows, ...await makeReference(stage, content, rows) };
+}
+
+/** Writes the first rows of a shape as a file for `\copy`, and loads it once for their checksum. */
+export async function makeReference(
+  stage: BenchStage,
+  { name, shape }: Pick<StreamContent, "name" | "shape">,
+  rows: number,
+): Promise<Pick<FilledStream, "copyFile" | "checksum">> {
+  const file = join(stage.folder, `${name}.copy`);
+  await writeCopyFile(file, shape, rows);
+  const table = `reference_${name}`;
+  await createShapeTable(stage.sql, table, shape);
+  try {
+    await copyFile(stage, { file, table, shape });
+    const checksum = await checksumTables(stage.sql, [table], shape);
+    if (checksum.rows !== rows) throw new Error(`Cannot trust ${file}: ${checksum.rows} rows`);
+    return { copyFile: file, checksum };
+  } finally {
+    await stage.sql`drop table ${stage.sql(table)}`;
+  }
 }
 
 async function publishAll(
@@ -121,19 +137,4 @@ async function writeCopyFile(path: string, shape: RowShape, rows: number): Promi
     chunk = "";
   }
   await writer.close();
-}
-
-async function referenceChecksum(
-  stage: BenchStage,
-  { name, shape }: StreamContent,
-  file: string,
-): Promise<Checksum> {
-  const table = `reference_${name}`;
-  await createShapeTable(stage.sql, table, shape);
-  try {
-    await copyFile(stage, { file, table, shape });
-    return await checksumTables(stage.sql, [table], shape);
-  } finally {
-    await stage.sql`drop table ${stage.sql(table)}`;
-  }
 }

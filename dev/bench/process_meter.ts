@@ -20,10 +20,20 @@ export interface CpuMeter {
   readOthersPercent(): number;
 }
 
-/** Starts a meter on processes by name; all of them have to live until it is read. */
-export function startCpuMeter(pids: Readonly<Record<string, number>>): CpuMeter {
+/**
+ * Starts a meter on processes by name, several of which may share one; all of them have to live until
+ * it is read.
+ */
+export function startCpuMeter(
+  pids: Readonly<Record<string, number | readonly number[]>>,
+): CpuMeter {
   const readAll = (): Record<string, number> =>
-    Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, readCpuSeconds(pid)]));
+    Object.fromEntries(
+      Object.entries(pids).map(([name, some]) => [
+        name,
+        [some].flat().reduce((sum, pid) => sum + readCpuSeconds(pid), 0),
+      ]),
+    );
   const before = readAll();
   const machineBefore = readMachineSeconds();
   const ownBefore = readOwnSeconds(Deno.pid);

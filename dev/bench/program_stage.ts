@@ -1,6 +1,7 @@
 /**
- * The whole program in a database of its own: catalog, processors, routing file, and the program as a
- * subprocess with exactly its production permissions, ledger on. Everything goes when it is disposed.
+ * The whole program in a database of its own: catalog, processors, routing file, and one or more
+ * instances of the program as subprocesses with exactly its production permissions, ledger on.
+ * Everything goes when it is disposed.
  */
 import { join } from "node:path";
 import postgres from "postgres";
@@ -23,20 +24,23 @@ export interface ProgramOptions {
   readonly properties: Readonly<Record<string, unknown>>;
   /** Settings besides DSN and routing file. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Instances of the program that share the consumer; 1 when absent. */
+  readonly instances?: number;
   /** Where a CPU profile goes; null makes none. */
   readonly profileFolder?: string | null;
 }
 
-/** The program, consuming. */
+/** The program, consuming; figures of several instances are those of all together. */
 export interface ProgramStage extends AsyncDisposable {
-  readonly service: ServiceProcess;
+  /** Its instances. */
+  readonly services: readonly ServiceProcess[];
   /** To the program's database. */
   readonly sql: postgres.Sql;
   /** Names of the processors' tables. */
   readonly tables: readonly string[];
-  /** Milliseconds from its start until it consumed. */
+  /** Milliseconds from its start until the first instance consumed. */
   readonly readyMs: number;
-  /** Stops it in order; rejects when its exit code is not 0. */
+  /** Stops it in order; rejects when an exit code is not 0. */
   stop(): Promise<void>;
 }
 
@@ -69,16 +73,24 @@ export async function openProgram(
   const tables = await fillCatalog(sql, options);
   await stage.sql`checkpoint`;
   const startedAtMs = performance.now();
-  const service = resources.use(await startProgram(stage, options, database));
-  await service.ready;
+  const first = resources.use(await startProgram(stage, options, { database, instance: 0 }));
+  await first.ready;
   const readyMs = performance.now() - startedAtMs;
+  const services = [first];
+  for (let instance = 1; instance < (options.instances ?? 1); instance++) {
+    const next = resources.use(await startProgram(stage, options, { database, instance }));
+    await next.ready;
+    services.push(next);
+  }
   const owned = resources.move();
   return {
-    service,
+    services,
     sql,
     tables,
     readyMs,
-    stop: () => stop(service),
+    stop: async () => {
+      for (const service of services) await stop(service);
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -113,7 +125,7 @@ async function fillCatalog(sql: postgres.Sql, options: ProgramOptions): Promise<
 async function startProgram(
   stage: BenchStage,
   options: ProgramOptions,
-  database: string,
+  { database, instance }: { readonly database: string; readonly instance: number },
 ): Promise<ServiceProcess> {
   const { nats, postgres: server, folder } = stage;
   const routingFile = join(folder, `${options.consumer}.yaml`);
@@ -127,7 +139,7 @@ async function startProgram(
     },
     hosts: [`127.0.0.1:${nats.port}`, `${server.host}:${server.port}`],
     readable: [routingFile],
-    logFile: join(folder, `${options.consumer}.log`),
+    logFile: join(folder, `${options.consumer}-${instance}.log`),
     runtimeFlags: profileFlags(options.profileFolder ?? null),
   });
 }

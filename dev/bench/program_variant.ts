@@ -21,6 +21,8 @@ export interface ProgramVariantOptions extends WorkloadOptions {
   /** Those of the web UI when absent. */
   readonly properties?: ProgramOptions["properties"];
   readonly settings?: Readonly<Record<string, string>>;
+  /** Instances that share the consumer; 1 when absent. */
+  readonly instances?: number;
   /** Fills the program's database, while it waits, before the clock starts. */
   readonly fillDatabase?: (program: ProgramStage) => Promise<void>;
   /** Part of the messages at whose ack the clock stops; all of them when absent. */
@@ -53,6 +55,7 @@ async function measureProgram(
     consumer: consumer.name,
     processors: content.processors ?? 1,
     properties: options.properties ?? INSTANT_PROPERTIES,
+    instances: options.instances ?? 1,
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     profileFolder: options.profileFolder,
   });
@@ -60,7 +63,7 @@ async function measureProgram(
     await options.fillDatabase(program);
     await stage.sql`checkpoint`;
   }
-  const times = await timeDrain(stage, consumer, program.service);
+  const times = await timeDrain(stage, consumer, program.services);
   await program.stop();
   const found = await checksumTables(program.sql, program.tables, content.shape);
   assertSameRows(found, stream.checksum, options.name);

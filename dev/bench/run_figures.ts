@@ -5,10 +5,13 @@ import type { Figures } from "./workload.ts";
 /** What else ran on the machine, in percent of its cores; see `CpuMeter.readOthersPercent`. */
 export const OTHERS_FIGURE = "% others";
 
+/** CPU seconds per 1,000,000 rows; the process's name follows, or `all`. */
+export const CPU_FIGURE = "CPU s/M";
+
 /** CPU seconds per 1,000,000 rows for each process. */
 export function cpuFigures(cpu: CpuSeconds, rows: number): Figures {
   return Object.fromEntries(
-    Object.entries(cpu).map(([name, seconds]) => [`CPU s/M ${name}`, seconds / rows * 1e6]),
+    Object.entries(cpu).map(([name, seconds]) => [`${CPU_FIGURE} ${name}`, seconds / rows * 1e6]),
   );
 }
 

@@ -8,6 +8,8 @@ import type { Figures, Reach } from "./workload.ts";
 export interface VariantRounds {
   readonly name: string;
   readonly rounds: readonly Figures[];
+  /** Shares of the program's CPU by part, from a profile; absent when none was made. */
+  readonly parts?: Readonly<Record<string, number>>;
 }
 
 /** What became of something to be reached. */

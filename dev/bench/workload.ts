@@ -39,6 +39,8 @@ export interface Workload {
   readonly id: string;
   readonly title: string;
   readonly reaches: readonly Reach[];
+  /** Rounds at most, however many are asked for, where one takes long and differs little. */
+  readonly roundsMax?: number;
   /** Makes data and streams, once; what it returns is measured in turn, every round. */
   readonly prepare: (stage: BenchStage, options: WorkloadOptions) => Promise<readonly Variant[]>;
 }

@@ -56,7 +56,7 @@ export function sumOf(comparisons: readonly Comparison[]): Comparison {
 }
 
 /** True when the row has all published values and nothing else but nulls. */
-function holds(row: FoundRow, wanted: LoadRow): boolean {
+export function holds(row: FoundRow, wanted: LoadRow): boolean {
   for (const [key, value] of Object.entries(wanted)) {
     const there = row[key];
     const isEqual = typeof value === "number" ? Number(there) === value : there === value;

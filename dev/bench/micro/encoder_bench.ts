@@ -2,7 +2,7 @@
  * Micro-benchmarks of the way from payload bytes to COPY bytes, without servers: the envelope pass
  * and the encoders, exact and fast, on messages of ten records with ten keys, on records whose key
  * order changes, and on wide records. One iteration is 1,000 records: iterations a second are thousand rows per CPU
- * second. Run: `deno bench dev/bench/micro/`.
+ * second. Run: `deno task bench:micro`.
  */
 import type { EncodableDelivery } from "../../../lib/encoder/encodable_delivery.ts";
 import { encodeBatch } from "../../../lib/encoder/exact_encoder.ts";

@@ -25,6 +25,7 @@ const WIDE_COLUMNS = 200;
 export const GROWTH: Workload = {
   id: "growth",
   title: "cost per row when table, ledger, columns and processors grow",
+  roundsMax: 1,
   reaches: [
     flat("table of 10,000,000 rows", "table of 10,000 rows", FIGURE),
     flat("ledger of 10,000,000 entries", "table of 10,000 rows", FIGURE),

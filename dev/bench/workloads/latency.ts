@@ -6,12 +6,18 @@
  */
 import { jetstream } from "@nats-io/jetstream";
 import type { BenchStage } from "../bench_stage.ts";
-import { routeOf } from "../filled_stream.ts";
+import { makeReference, routeOf } from "../filled_stream.ts";
 import { INSTANT_PROPERTIES, openProgram, type ProgramStage } from "../program_stage.ts";
 import { PROGRAM_VARIANT } from "../program_variant.ts";
 import { MIXED, recordJson } from "../row_shapes.ts";
-import { percentile } from "../run_figures.ts";
-import { createShapeTable } from "../table_checksum.ts";
+import { startCpuMeter } from "../process_meter.ts";
+import { OTHERS_FIGURE, percentile } from "../run_figures.ts";
+import {
+  assertSameRows,
+  type Checksum,
+  checksumTables,
+  createShapeTable,
+} from "../table_checksum.ts";
 import type { Figures, Variant, Workload, WorkloadOptions } from "../workload.ts";
 
 const SUBJECT = "bench.W4";
@@ -33,15 +39,13 @@ export const W4: Workload = {
   prepare: async (stage, options) => {
     await stage.manager.streams.add({ name: "W4", subjects: [SUBJECT] });
     const count = options.isQuick ? 500 : 5_000;
+    const content = { name: "W4", shape: MIXED };
+    const { checksum } = await makeReference(stage, content, WARM_UP + count);
+    const usual = { ...options, count, checksum };
     return [
-      { name: YARDSTICK_VARIANT, measure: () => measureYardstick(stage, count) },
-      programLatency(stage, { ...options, name: PROGRAM_VARIANT, count, pacePerSecond: null }),
-      programLatency(stage, {
-        ...options,
-        name: PACED_VARIANT,
-        count,
-        pacePerSecond: PACE_PER_SECOND,
-      }),
+      { name: YARDSTICK_VARIANT, measure: () => measureYardstick(stage, { count, checksum }) },
+      programLatency(stage, { ...usual, name: PROGRAM_VARIANT, pacePerSecond: null }),
+      programLatency(stage, { ...usual, name: PACED_VARIANT, pacePerSecond: PACE_PER_SECOND }),
     ];
   },
 };
@@ -49,16 +53,22 @@ export const W4: Workload = {
 interface LatencyOptions extends WorkloadOptions {
   readonly name: string;
   readonly count: number;
+  /** Of all rows, those of the warm-up included. */
+  readonly checksum: Checksum;
   /** Null: the next message goes when the one before is visible. */
   readonly pacePerSecond: number | null;
 }
 
-async function measureYardstick(stage: BenchStage, count: number): Promise<Figures> {
+async function measureYardstick(
+  stage: BenchStage,
+  { count, checksum }: Pick<LatencyOptions, "count" | "checksum">,
+): Promise<Figures> {
   const js = jetstream(stage.connection);
   await createShapeTable(stage.sql, "latency", MIXED);
   const places = MIXED.columns.map(({ type }, i) => `$${i + 1}::text::${type}`);
   const insert = `insert into latency values (${places})`;
   const latenciesMs: number[] = [];
+  const meter = startCpuMeter(serverPids(stage));
   for (let number = 0; number < WARM_UP + count; number++) {
     const values = Object.values(MIXED.row(number)).map((value) =>
       typeof value === "string" ? value : JSON.stringify(value)
@@ -68,8 +78,10 @@ async function measureYardstick(stage: BenchStage, count: number): Promise<Figur
     await stage.sql.unsafe(insert, values, { prepare: true });
     if (number >= WARM_UP) latenciesMs.push(performance.now() - startMs);
   }
+  const othersPercent = meter.readOthersPercent();
+  assertSameRows(await checksumTables(stage.sql, ["latency"], MIXED), checksum, YARDSTICK_VARIANT);
   await stage.sql`drop table latency`;
-  return latencyFigures(latenciesMs);
+  return { ...latencyFigures(latenciesMs), [OTHERS_FIGURE]: othersPercent };
 }
 
 function programLatency(stage: BenchStage, options: LatencyOptions): Variant {
@@ -93,17 +105,25 @@ async function measureProgram(stage: BenchStage, options: LatencyOptions): Promi
   try {
     await publishPaced(stage, landed, { from: 0, count: WARM_UP, pacePerSecond: null });
     const range = { from: WARM_UP, count: options.count, pacePerSecond: options.pacePerSecond };
+    const pids = program.services.map(({ pid }) => pid);
+    const meter = startCpuMeter({ ...serverPids(stage), program: pids });
     const sentMs = await publishPaced(stage, landed, range);
     const latenciesMs = await Promise.all(
       sentMs.map(async (atMs, i) => await landed.atMs(rowId(WARM_UP + i)) - atMs),
     );
+    const othersPercent = meter.readOthersPercent();
     await listening.unlisten();
     await program.stop();
-    await assertAllThere(program, WARM_UP + options.count);
-    return latencyFigures(latenciesMs);
+    const found = await checksumTables(program.sql, program.tables, MIXED);
+    assertSameRows(found, options.checksum, options.name);
+    return { ...latencyFigures(latenciesMs), [OTHERS_FIGURE]: othersPercent };
   } finally {
     await stage.manager.consumers.delete("W4", consumer);
   }
+}
+
+function serverPids({ nats, postgres }: BenchStage): Record<string, number> {
+  return { "nats-server": nats.pid, PostgreSQL: postgres.pid };
 }
 
 /** The table as the program would make it, with a trigger that tells of every row at commit. */
@@ -115,13 +135,6 @@ async function makeTable(stage: BenchStage, { sql, tables }: ProgramStage): Prom
       $$ begin perform pg_notify('landed', new.id::text); return null; end $$;
     create trigger tell after insert on "${table}" for each row execute function tell()`);
   await stage.sql`checkpoint`;
-}
-
-async function assertAllThere({ sql, tables }: ProgramStage, expected: number): Promise<void> {
-  const [found] = await sql`
-    select count(*)::int as rows, count(distinct id)::int as ids from ${sql(tables[0] ?? "")}`;
-  if (found?.rows === expected && found?.ids === expected) return;
-  throw new Error(`Cannot count the run: ${found?.rows} rows, ${found?.ids} ids of ${expected}`);
 }
 
 /** When rows became visible, by id. */

@@ -21,7 +21,8 @@ const PROCESSORS_QUICK = 200;
  */
 const FULL_BATCHES_PART = 0.9;
 
-function singles(isQuick: boolean): StreamContent {
+/** The stream of W2. */
+export function singleContent(isQuick: boolean): StreamContent {
   const messages = isQuick ? 60_000 : 300_000;
   return { name: "W2", shape: MIXED, messages, recordsPerMessage: 1 };
 }
@@ -38,7 +39,7 @@ export const W2: Workload = {
     value,
   })),
   prepare: async (stage, options) => {
-    const stream = await fillStream(stage, singles(options.isQuick));
+    const stream = await fillStream(stage, singleContent(options.isQuick));
     return [consumeVariant(stage, stream), programVariant(stage, stream, options)];
   },
 };
@@ -58,9 +59,9 @@ export const W3: Workload = {
     { variant: PROGRAM_VARIANT, figure: "peak MB", yardstick: null, bound: "max", value: 250 },
   ],
   prepare: async (stage, options) => {
-    const usual = await fillStream(stage, singles(options.isQuick));
+    const usual = await fillStream(stage, singleContent(options.isQuick));
     const spread = await fillStream(stage, {
-      ...singles(options.isQuick),
+      ...singleContent(options.isQuick),
       name: "W3",
       processors: options.isQuick ? PROCESSORS_QUICK : PROCESSORS,
     });
@@ -88,6 +89,7 @@ export const BACKLOG: Workload = {
     bound: "max",
     value,
   })),
+  roundsMax: 2,
   prepare: async (stage, options) => {
     const messages = options.isQuick ? 100_000 : 1_000_000;
     const stream = await fillStream(stage, {

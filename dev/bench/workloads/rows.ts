@@ -13,7 +13,8 @@ const WIDE_COLUMNS = 200;
 /** Name of the W1 run inside W7. */
 const PREDICTABLE_VARIANT = "state-tables, W1";
 
-function mixedContent(isQuick: boolean): StreamContent {
+/** The stream of W1. */
+export function mixedContent(isQuick: boolean): StreamContent {
   const messages = isQuick ? 20_000 : 100_000;
   return { name: "W1", shape: MIXED, messages, recordsPerMessage: 10 };
 }
@@ -65,7 +66,7 @@ export const W5_WIDE: Workload = largeRecords(
   (isQuick) => ({
     name: "W5wide",
     shape: wideShape(WIDE_COLUMNS),
-    messages: isQuick ? 1_000 : 10_000,
+    messages: isQuick ? 3_000 : 10_000,
     recordsPerMessage: 5,
   }),
 );
@@ -77,7 +78,7 @@ export const W5_TEXT: Workload = largeRecords(
   (isQuick) => ({
     name: "W5text",
     shape: LARGE_TEXT,
-    messages: isQuick ? 300 : 3_000,
+    messages: isQuick ? 1_000 : 3_000,
     recordsPerMessage: 1,
   }),
 );

@@ -23,6 +23,7 @@ const CALM_MS = 2_000;
 export const IDLE: Workload = {
   id: "idle",
   title: "1,000 processors that have written once and now wait",
+  roundsMax: 2,
   reaches: [{
     variant: PROGRAM_VARIANT,
     figure: "% of a core",
@@ -53,11 +54,11 @@ async function measureIdle(stage: BenchStage, watchMs: number): Promise<Figures>
     processors: PROCESSORS,
     properties: INSTANT_PROPERTIES,
   });
-  const { pid } = program.service;
-  const drained = await timeDrain(stage, consumer, program.service);
+  const pids = program.services.map(({ pid }) => pid);
+  const drained = await timeDrain(stage, consumer, program.services);
   await new Promise((resolve) => setTimeout(resolve, CALM_MS));
   const meter = startCpuMeter({
-    program: pid,
+    program: pids,
     "nats-server": stage.nats.pid,
     PostgreSQL: stage.postgres.pid,
   });
@@ -65,7 +66,7 @@ async function measureIdle(stage: BenchStage, watchMs: number): Promise<Figures>
   await new Promise((resolve) => setTimeout(resolve, watchMs));
   const cpu = meter.read();
   const seconds = (performance.now() - startMs) / 1_000;
-  const peakBytes = readPeakBytes(pid);
+  const peakBytes = Math.max(...pids.map(readPeakBytes));
   await program.stop();
   assertSameRows(
     await checksumTables(program.sql, program.tables, MIXED),
