@@ -50,6 +50,11 @@ export class RowBuffer {
     this.#keptRowsMax = options.keptRowsMax ?? KEPT_ROWS_MAX;
   }
 
+  /** True while it is not much larger than a new one. */
+  get isSmall(): boolean {
+    return this.bytes.length <= 4 * INITIAL_BYTES;
+  }
+
   /** Forgets all rows; views of them are void. */
   reset(): void {
     this.length = 0;

@@ -1,7 +1,7 @@
 /**
  * The bound on memory held over all writers (design §7). Counts bytes and messages that are held,
- * stops a pull source at the bound and lets it go on at half. It decides nothing about flushing: it
- * says when the oldest batches should be flushed early.
+ * stops a pull source at the bound and lets it go on a little below. It decides nothing about
+ * flushing: it says when batches should be flushed early, and how much of what is held.
  */
 
 /** What the flow control may do with the source. */
@@ -25,20 +25,61 @@ export interface FlowBounds {
 /** Share of `ackPendingMax` at which batches are flushed early. */
 const ACK_PENDING_PRESSURE = 0.9;
 
-/** Share of `heldBytesMax` at which a paused source goes on. */
-const RESUME_SHARE = 0.5;
+/**
+ * Share of `heldBytesMax` at which batches are flushed early: some way before the bound, so that the
+ * source need not stop while they are written.
+ */
+const BYTES_PRESSURE = 0.75;
+
+/** Share of a bound that early flushes bring what is held down to. */
+const RELIEVED_SHARE = 0.7;
+
+/**
+ * Share of `heldBytesMax` at which a paused source goes on: not far below the bound, since the more
+ * is held, the larger are the batches of many tables. It has to be above what early flushes aim at,
+ * or a source that is paused would stay so.
+ */
+const RESUME_SHARE = 0.9;
+
+/** Share of a bound that comes in between two calls for early flushes. */
+const PRESS_STEP = 1 / 16;
+
+/**
+ * Bytes that may come after a payload, as a share of `heldBytesMax`, before it has to leave the read
+ * buffer that it pins. Above 1, so that messages which are settled in the order in which they came
+ * are never copied.
+ */
+const PINNED_SHARE = 1.5;
+
+/** Marks kept over that many bytes; so many that one mark more or less does not matter. */
+const MARKS = 8;
+
+/** How much had come at some time. */
+interface ReceiptMark {
+  readonly atMs: number;
+  readonly receivedBytes: number;
+}
 
 /** Counts what is held and works the valve. */
 export class FlowControl {
   readonly #bounds: FlowBounds;
   readonly #valve: FlowValve;
+  readonly #onPressure: () => void;
   #bytes = 0;
   #messages = 0;
+  #bytesSincePress = 0;
+  #messagesSincePress = 0;
   #paused = false;
+  /** Everything ever held. */
+  #receivedBytes = 0;
+  /** Oldest first. */
+  #marks: ReceiptMark[] = [];
 
-  constructor(bounds: FlowBounds, valve: FlowValve) {
+  /** @param onPressure called while pressed, each time that some more has come in */
+  constructor(bounds: FlowBounds, valve: FlowValve, onPressure: () => void) {
     this.#bounds = bounds;
     this.#valve = valve;
+    this.#onPressure = onPressure;
   }
 
   get heldBytes(): number {
@@ -58,9 +99,17 @@ export class FlowControl {
     return !this.#valve.canPause && this.#bytes >= this.#bounds.heldBytesMax;
   }
 
-  /** True when the oldest batches should be flushed early, judged by what this instance holds. */
+  /** True when batches should be flushed early, judged by what this instance holds. */
   get isPressed(): boolean {
-    return this.#bytes >= this.#bounds.heldBytesMax || this.isPending(this.#messages);
+    return this.#bytes >= this.#bounds.heldBytesMax * BYTES_PRESSURE ||
+      this.isPending(this.#messages);
+  }
+
+  /** Part of the held messages, from 0 to 1, whose flush would end the pressure. */
+  get excess(): number {
+    const { heldBytesMax, ackPendingMax } = this.#bounds;
+    const level = Math.max(this.#bytes / heldBytesMax, this.#messages / ackPendingMax);
+    return level <= RELIEVED_SHARE ? 0 : 1 - RELIEVED_SHARE / level;
   }
 
   /** True when so many messages are unsettled that the consumer is about to deliver no more. */
@@ -69,12 +118,39 @@ export class FlowControl {
   }
 
   hold(bytes: number): void {
+    const { heldBytesMax, ackPendingMax } = this.#bounds;
     this.#bytes += bytes;
+    this.#receivedBytes += bytes;
     this.#messages++;
-    if (!this.#paused && this.#valve.canPause && this.#bytes >= this.#bounds.heldBytesMax) {
+    if (!this.#paused && this.#valve.canPause && this.#bytes >= heldBytesMax) {
       this.#paused = true;
       this.#valve.pause();
     }
+    this.#bytesSincePress += bytes;
+    this.#messagesSincePress++;
+    const isMuch = this.#bytesSincePress >= heldBytesMax * PRESS_STEP ||
+      this.#messagesSincePress >= ackPendingMax * PRESS_STEP;
+    if (!isMuch || !this.isPressed) return;
+    this.#bytesSincePress = 0;
+    this.#messagesSincePress = 0;
+    this.#onPressure();
+  }
+
+  /**
+   * Time (monotonic) before which payloads came that have to be copied now: each pins a read buffer,
+   * and so much came since that together they might pin more than may be held. Called by a timer.
+   */
+  copyBefore(nowMs: number): number {
+    const marks = this.#marks;
+    const bytesMax = this.#bounds.heldBytesMax * PINNED_SHARE;
+    const since = (mark: ReceiptMark | undefined): number =>
+      mark === undefined ? Infinity : this.#receivedBytes - mark.receivedBytes;
+    if (since(marks.at(-1)) >= bytesMax / MARKS) {
+      marks.push({ atMs: nowMs, receivedBytes: this.#receivedBytes });
+    }
+    while (marks.length > 1 && since(marks[1]) >= bytesMax) marks.shift();
+    const [oldest] = marks;
+    return oldest !== undefined && since(oldest) >= bytesMax ? oldest.atMs : -Infinity;
   }
 
   release(bytes: number): void {

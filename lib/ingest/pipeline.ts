@@ -97,10 +97,14 @@ export class Pipeline {
       counts: counters.encoding,
       onTrap: (error) => log.error("The fast encoder failed, the exact one took over", { error }),
     });
-    this.#flow = new FlowControl({
-      heldBytesMax: bounds.heldBytesMax,
-      ackPendingMax: source.limits?.maxAckPending ?? Infinity,
-    }, source);
+    this.#flow = new FlowControl(
+      {
+        heldBytesMax: bounds.heldBytesMax,
+        ackPendingMax: source.limits?.maxAckPending ?? Infinity,
+      },
+      source,
+      () => this.#writers.press(this.#flow.excess),
+    );
     this.#reporter = new StatusReporter({ publisher, clock, log, counters });
     const context = this.#makeContext();
     this.#context = context;
@@ -248,7 +252,9 @@ export class Pipeline {
     try {
       return await work(buffer);
     } finally {
-      this.#buffers.push(buffer);
+      // Small flushes take many buffers at once: of those that grew no more are kept than usual.
+      const isKept = this.#buffers.length < this.#options.bounds.turnsMax || buffer.isSmall;
+      if (isKept) this.#buffers.push(buffer);
     }
   }
 

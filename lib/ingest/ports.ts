@@ -2,6 +2,7 @@
  * What the core needs of the outside: interfaces that the adapters in `store/` and `nats/`
  * implement. The core imports no adapter; the adapters import these types.
  */
+import type { CopyFormat } from "../schema/copy_format.ts";
 import type { ColumnType } from "../schema/column_type.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import type { EncodedRows } from "../encoder/encoded_batch.ts";
@@ -16,6 +17,12 @@ export interface ProcessorRecord {
   readonly properties: unknown;
 }
 
+/** How a message names its processor. */
+export interface ProcessorKey {
+  readonly routeId: string | null;
+  readonly processorId: string | null;
+}
+
 /** Looks processors up. Read-only. */
 export interface ProcessorCatalog {
   /**
@@ -28,6 +35,9 @@ export interface ProcessorCatalog {
     routeId: string | null,
     processorId: string | null,
   ): Promise<ProcessorRecord | null>;
+
+  /** The same for several keys, in their order. One query. */
+  findProcessors(keys: readonly ProcessorKey[]): Promise<readonly (ProcessorRecord | null)[]>;
 }
 
 // --- tables --------------------------------------------------------------------------------------
@@ -165,6 +175,8 @@ export interface Flush {
    */
   readonly defaultMarker: string | null;
   readonly rows: EncodedRows;
+  /** Of `rows`. Binary only where every run sends columns, and without a `defaultMarker`. */
+  readonly format: CopyFormat;
   /** In stream order; identities are distinct. */
   readonly messages: readonly FlushMessage[];
   /**
@@ -195,7 +207,32 @@ export type FlushOutcome =
     readonly gone: readonly string[];
   }
   /** The table is not what `table` says any more. Nothing was written: describe and encode again. */
-  | { readonly kind: "plan-stale" };
+  | { readonly kind: "plan-stale" }
+  /** Nothing was written, as {@linkcode FlushPace.mayWrite} said. */
+  | { readonly kind: "called-off" };
+
+/**
+ * How a flush follows the one before it of the same table, whose COMMIT may be under way: it may
+ * prepare everything, but rows land in their order.
+ */
+export interface FlushPace {
+  /** The flush before it of the same table is still under way. */
+  readonly follows: boolean;
+  /** Resolves to whether rows may be written: all before are durable. False calls the flush off. */
+  readonly mayWrite: Promise<boolean>;
+  /** All rows are on their way and COMMIT behind them; never called where that cannot be told. */
+  readonly onSent: () => void;
+  /** A try failed: what follows has to wait until it is known what becomes of this flush. */
+  readonly onSetback: () => void;
+}
+
+/** The pace of a flush that follows none, and that none follows. */
+export const ALONE: FlushPace = {
+  follows: false,
+  mayWrite: Promise.resolve(true),
+  onSent: () => {},
+  onSetback: () => {},
+};
 
 /** A message that an earlier flush made durable. */
 export interface KnownMessage {
@@ -233,9 +270,10 @@ export interface TableStore {
   /**
    * Writes a flush in one transaction: ledger, plan check, COPY, rejects.
    *
+   * @param pace for a flush that follows another, or that is to be followed
    * @throws {TableUnavailableError} the table is locked, or refuses as a whole
    */
-  write(flush: Flush): Promise<FlushOutcome>;
+  write(flush: Flush, pace?: FlushPace): Promise<FlushOutcome>;
   /**
    * Keeps messages that belong to no table: `rejected` and ledger in one transaction. All have
    * ordinal -1. Answers with those known already; their index is into `rejects`.

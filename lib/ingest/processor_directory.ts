@@ -1,14 +1,14 @@
 /**
  * Finds the processor a message belongs to: a cache before the catalog. An answer is good for half a
  * minute, then it is used once more while a fresh one is fetched, because people change settings
- * while data flows; concurrent look-ups of one key share one query; a miss is remembered briefly.
+ * while data flows; concurrent look-ups of one key share one answer; a miss is remembered briefly.
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Counters } from "./counters.ts";
-import type { ProcessorCatalog, ProcessorRecord } from "./ports.ts";
 import { LookupLane } from "./lookup_lane.ts";
+import type { ProcessorCatalog, ProcessorKey, ProcessorRecord } from "./ports.ts";
 
 /** Answers kept at most; beyond it the oldest goes. */
 const ENTRIES_MAX = 50_000;
@@ -22,12 +22,6 @@ const REMINDER_MS = 60_000;
 /** Wait before an answer is fetched anew that could not be fetched, in milliseconds. */
 const REFRESH_RETRY_MS = 5_000;
 
-/** How a message names its processor. */
-export interface ProcessorKey {
-  readonly routeId: string | null;
-  readonly processorId: string | null;
-}
-
 interface Entry {
   readonly record: ProcessorRecord | null;
   readonly foundAtMs: number;
@@ -36,7 +30,7 @@ interface Entry {
 /** What the directory needs. */
 export interface DirectoryOptions {
   readonly catalog: ProcessorCatalog;
-  /** Look-ups at once: they must leave connections to the flushes. */
+  /** Queries at once: they must leave connections to the flushes. */
   readonly lookupsMax: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -63,18 +57,22 @@ export class ProcessorDirectory {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    this.#lane = new LookupLane(options.lookupsMax);
+    this.#lane = new LookupLane(options.lookupsMax, (keys) => {
+      options.stopped.throwIfAborted();
+      options.counters.lookups += keys.length;
+      return options.catalog.findProcessors(keys);
+    });
   }
 
   /**
    * The processor if the cache knows it, null for a fresh miss, undefined when it must be looked up.
-   * An answer past its time is given once more and fetched anew meanwhile.
+   * An answer past its time is given once more and fetched anew meanwhile. `nowMs` is monotonic.
    */
-  peek(key: ProcessorKey): ProcessorRecord | null | undefined {
+  peek(key: ProcessorKey, nowMs: number): ProcessorRecord | null | undefined {
     const name = keyName(key);
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
-    const ageMs = this.#options.clock.monotonic() - entry.foundAtMs;
+    const ageMs = nowMs - entry.foundAtMs;
     if (entry.record === null) return ageMs < MISS_MS ? null : undefined;
     if (ageMs >= this.#options.cacheMs) this.#refresh(key);
     return entry.record;
@@ -123,12 +121,8 @@ export class ProcessorDirectory {
   }
 
   async #ask(name: string, key: ProcessorKey): Promise<ProcessorRecord | null> {
-    const { catalog, clock, counters, onRecord, stopped } = this.#options;
-    const record = await this.#lane.run(() => {
-      stopped.throwIfAborted();
-      counters.lookups++;
-      return catalog.findProcessor(key.routeId, key.processorId);
-    });
+    const { clock, onRecord } = this.#options;
+    const record = await this.#lane.find(key);
     this.#refreshAfterMs.delete(name);
     this.#entries.delete(name);
     if (this.#entries.size >= ENTRIES_MAX) {

@@ -1,6 +1,6 @@
 /**
  * Who may use the store, and when. Flushes take turns here, as many at once as the pool has
- * connections; while the database is away a single one tries at growing intervals instead of all of
+ * connections, and some more that are small, which share transactions; while the database is away a single one tries at growing intervals instead of all of
  * them, and the outage is logged at its beginning, once a minute, and at its end.
  */
 import type { Clock } from "../clock.ts";
@@ -30,7 +30,11 @@ export interface StoreTurn extends Disposable {
   failed(error: StoreUnavailableError): void;
 }
 
+/** Turns of small flushes at once: two transactions' worth of tables. */
+const SMALL_TURNS_MAX = 64;
+
 interface Waiter {
+  readonly isSmall: boolean;
   readonly resolve: (turn: StoreTurn) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -42,6 +46,7 @@ export class StoreGate {
   readonly #log: Log;
   readonly #waiters: Waiter[] = [];
   #turns = 0;
+  #smallTurns = 0;
   #failures = 0;
   #outageSinceMs: number | null = null;
   #remindAtMs = 0;
@@ -59,11 +64,16 @@ export class StoreGate {
     return this.#outageSinceMs !== null;
   }
 
-  /** Waits for a turn, first come first served; rejects when `signal` aborts. */
-  take(signal?: AbortSignal): Promise<StoreTurn> {
+  /**
+   * Waits for a turn, first come first served; rejects when `signal` aborts.
+   *
+   * @param isSmall the turn is for a flush of few rows
+   */
+  take(signal?: AbortSignal, isSmall = false): Promise<StoreTurn> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
+        isSmall,
         resolve: (turn) => {
           signal?.removeEventListener("abort", onAbort);
           resolve(turn);
@@ -82,27 +92,45 @@ export class StoreGate {
   }
 
   #admit(): void {
-    const allowed = this.isOutage ? 1 : this.#turnsMax;
-    while (this.#backingOff === null && this.#turns < allowed) {
-      const waiter = this.#waiters.shift();
+    while (this.#backingOff === null) {
+      const index = this.#waiters.findIndex(({ isSmall }) => this.#hasRoom(isSmall));
+      const [waiter] = index < 0 ? [] : this.#waiters.splice(index, 1);
       if (waiter === undefined) return;
-      this.#turns++;
-      waiter.resolve(this.#turn());
+      waiter.resolve(this.#turn(waiter.isSmall));
     }
   }
 
-  #turn(): StoreTurn {
+  /** A turn for work that may as well wait: null unless another stays free for whoever comes. */
+  takeSpare(): StoreTurn | null {
+    const isSpare = !this.isOutage && this.#waiters.length === 0 &&
+      this.#turns + 1 < this.#turnsMax;
+    if (!isSpare) return null;
+    return this.#turn(false);
+  }
+
+  #hasRoom(isSmall: boolean): boolean {
+    if (this.isOutage) return this.#turns + this.#smallTurns < 1;
+    return isSmall ? this.#smallTurns < SMALL_TURNS_MAX : this.#turns < this.#turnsMax;
+  }
+
+  #turn(isSmall: boolean): StoreTurn {
     let over = false;
+    this.#count(isSmall, 1);
     return {
       succeeded: () => this.#succeeded(),
       failed: (error) => this.#failed(error),
       [Symbol.dispose]: () => {
         if (over) return;
         over = true;
-        this.#turns--;
+        this.#count(isSmall, -1);
         this.#admit();
       },
     };
+  }
+
+  #count(isSmall: boolean, change: 1 | -1): void {
+    if (isSmall) this.#smallTurns += change;
+    else this.#turns += change;
   }
 
   #succeeded(): void {

@@ -1,7 +1,8 @@
 /**
- * The writers by processor id, and the one timer that moves them: it flushes what is due by age,
- * extends ack deadlines, presses the oldest batches when memory or the consumer's limit runs out,
- * has settings looked up again, and evicts writers that were idle for long.
+ * The writers by processor id, and the one timer that moves them: it flushes what is due by age, has
+ * payloads that wait long copied, extends ack deadlines, presses the largest batches when memory or
+ * the consumer's limit runs out, has settings looked up again, and evicts writers that were idle for
+ * long.
  */
 import type { Clock } from "../clock.ts";
 import { BatchWriter } from "./batch_writer.ts";
@@ -16,6 +17,9 @@ const PENDING_POLL_MS = 1_000;
 
 /** The same after an answer near the limit: nothing is delivered until something is settled. */
 const PENDING_POLL_PRESSED_MS = 100;
+
+/** Part of what waits that is flushed early when all instances together near the limit. */
+const PENDING_PART = 0.5;
 
 /** Timings of the cache. */
 export interface WriterCacheOptions {
@@ -74,6 +78,7 @@ export class WriterCache implements Disposable {
   /** One round of the timer. */
   sweep(): void {
     const nowMs = this.#clock.monotonic();
+    const copyBeforeMs = this.#options.context.flow.copyBefore(nowMs);
     for (const writer of this.#writers.values()) {
       if (!writer.isBusy) {
         if (nowMs - writer.usedAtMs >= this.#options.idleMs) {
@@ -82,23 +87,32 @@ export class WriterCache implements Disposable {
         continue;
       }
       writer.poke(nowMs);
+      writer.copyPayloads(copyBeforeMs);
       if (nowMs - writer.settingsAtMs >= this.#options.settingsMs) {
         this.#options.refreshSettings(writer.processorId);
       }
     }
     this.#extend(nowMs);
-    if (this.#options.context.flow.isPressed) this.press();
+    const { flow } = this.#options.context;
+    if (flow.isPressed) this.press(flow.excess);
     this.#pollPending(nowMs);
   }
 
-  /** Flushes the oldest batches early, until half of the messages that wait are on their way. */
-  press(): void {
-    const busy = [...this.#writers.values()].filter((writer) => writer.waitingMessages > 0);
-    busy.sort((a, b) => a.oldestMs - b.oldestMs);
-    let left = busy.reduce((sum, writer) => sum + writer.waitingMessages, 0) / 2;
-    for (const writer of busy) {
+  /**
+   * Flushes the largest batches early, until `part` of the messages that wait are on their way: as
+   * few flushes as possible, each with as many rows as possible. Small batches have their window.
+   *
+   * @param part from 0 to 1
+   */
+  press(part: number): void {
+    const waiting = [...this.#writers.values()]
+      .map((writer) => ({ writer, messages: writer.waitingMessages }))
+      .filter(({ messages }) => messages > 0)
+      .sort((a, b) => b.messages - a.messages);
+    let left = waiting.reduce((sum, { messages }) => sum + messages, 0) * part;
+    for (const { writer, messages } of waiting) {
       if (left <= 0) return;
-      left -= writer.waitingMessages;
+      left -= messages;
       writer.force("pressure");
     }
   }
@@ -144,7 +158,7 @@ export class WriterCache implements Disposable {
       .then((pending) => {
         const isPressed = pending !== null && flow.isPending(pending);
         this.#pollMs = isPressed ? PENDING_POLL_PRESSED_MS : PENDING_POLL_MS;
-        if (isPressed) this.press();
+        if (isPressed) this.press(PENDING_PART);
       })
       // The connection is away: nothing is delivered either, and the next round asks again.
       .catch(() => undefined)

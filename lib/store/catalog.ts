@@ -4,14 +4,21 @@
  * is ever written to them.
  */
 import { ConfigurationError } from "../errors.ts";
-import type { ProcessorCatalog, ProcessorRecord } from "../ingest/ports.ts";
+import type { ProcessorCatalog, ProcessorKey, ProcessorRecord } from "../ingest/ports.ts";
 import type { SessionPool } from "./session_pool.ts";
+import { textArray } from "./sql_text.ts";
 import { StatementError, storeUnavailable } from "./statement_error.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 
 /** A known route decides, whatever its direction; `$2` stands in for an unknown one. */
 const FIND_PROCESSOR = `SELECT p.id, p.properties FROM processor p WHERE p.id = coalesce(
   (SELECT s.processor_id FROM processor_state s WHERE s.id = $1::text LIMIT 1), $2::text)`;
+
+/** The same for several: a row for each key whose processor is there, `number` counted from 1. */
+const FIND_PROCESSORS = `SELECT k.number::int AS number, p.id, p.properties
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY k(route, processor, number)
+  JOIN processor p ON p.id = coalesce(
+    (SELECT s.processor_id FROM processor_state s WHERE s.id = k.route LIMIT 1), k.processor)`;
 
 /** Bounded: this is for advice at the start, not for work. */
 const LIST_PROPERTIES = `SELECT p.id, p.properties FROM processor p
@@ -40,6 +47,19 @@ export class PostgresCatalog implements ProcessorCatalog {
       return await this.#find(searchable(routeId), searchable(processorId));
     } catch (error) {
       throw storeUnavailable(error, "look a processor up");
+    }
+  }
+
+  async findProcessors(
+    keys: readonly ProcessorKey[],
+  ): Promise<readonly (ProcessorRecord | null)[]> {
+    try {
+      const [key] = keys;
+      if (key === undefined) return [];
+      if (keys.length === 1) return [await this.findProcessor(key.routeId, key.processorId)];
+      return await this.#findAll(keys);
+    } catch (error) {
+      throw storeUnavailable(error, "look processors up");
     }
   }
 
@@ -92,8 +112,30 @@ export class PostgresCatalog implements ProcessorCatalog {
       this.#timeouts,
       () => session.query<ProcessorRow>(FIND_PROCESSOR, [routeId, processorId]),
     );
-    return row === undefined ? null : { processorId: row.id, properties: row.properties };
+    return row === undefined ? null : recordOf(row);
   }
+
+  async #findAll(
+    keys: readonly ProcessorKey[],
+  ): Promise<readonly (ProcessorRecord | null)[]> {
+    using lease = await this.#pool.acquire("lookup");
+    const { session } = lease;
+    const rows = await inTransaction(
+      session,
+      this.#timeouts,
+      () =>
+        session.query<ProcessorRow & { readonly number: number }>(FIND_PROCESSORS, [
+          textArray(keys.map(({ routeId }) => searchable(routeId))),
+          textArray(keys.map(({ processorId }) => searchable(processorId))),
+        ]),
+    );
+    const found = new Map(rows.map((row) => [row.number, recordOf(row)]));
+    return keys.map((_, index) => found.get(index + 1) ?? null);
+  }
+}
+
+function recordOf({ id, properties }: ProcessorRow): ProcessorRecord {
+  return { processorId: id, properties };
 }
 
 /** PostgreSQL refuses NUL in a text; no id in the catalog can hold one. */

@@ -18,16 +18,22 @@ export function quoteLiteral(text: string): string {
   return doubled.includes("\\") ? `E'${doubled.replaceAll("\\", "\\\\")}'` : `'${doubled}'`;
 }
 
+const INTEGER = /^-?\d+$/;
+
 /** A `bigint[]` or `int[]` parameter: `{1,2,3}`. Takes decimal digits only. */
 export function integerArray(values: Iterable<number | string>): string {
-  const items = [...values].map(String);
-  const wrong = items.find((item) => !/^-?\d+$/.test(item));
+  const items = [...values];
+  const wrong = items.find((item) =>
+    typeof item === "number" ? !Number.isSafeInteger(item) : !INTEGER.test(item)
+  );
   if (wrong !== undefined) throw new TypeError(`Cannot pass ${wrong} as it is no integer`);
   return `{${items.join(",")}}`;
 }
 
-/** A `text[]` parameter. */
-export function textArray(values: readonly string[]): string {
-  const items = values.map((value) => `"${value.replaceAll(/["\\]/g, "\\$&")}"`);
+/** A `text[]` parameter; null stands for NULL. */
+export function textArray(values: readonly (string | null)[]): string {
+  const items = values.map((value) =>
+    value === null ? "NULL" : `"${value.replaceAll(/["\\]/g, "\\$&")}"`
+  );
   return `{${items.join(",")}}`;
 }

@@ -10,6 +10,7 @@ import type {
   ChangedTable,
   Flush,
   FlushOutcome,
+  FlushPace,
   KnownMessage,
   Ledger,
   LedgerKeeper,
@@ -22,7 +23,9 @@ import type { RejectShelf } from "../ingest/kept_reject.ts";
 import type { Log } from "../log.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { PostgresCatalog } from "./catalog.ts";
+import { FlushGroups } from "./flush_groups.ts";
 import { FlushWriter } from "./flush_writer.ts";
+import { GroupWriter } from "./group_writer.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { PostgresLedger } from "./ledger.ts";
 import { LedgerGuard } from "./ledger_guard.ts";
@@ -179,6 +182,13 @@ function assemble(parts: {
   const sourceIds = new SourceIds();
   const ledger = new PostgresLedger(pool, timeouts, sourceIds, schema);
   const writer = new FlushWriter(pool, timeouts, sourceIds);
+  const groups = new GroupWriter(pool, timeouts, sourceIds);
+  const flushes = new FlushGroups({
+    writeOne: (flush, pace) => writer.write(flush, pace),
+    writeGroup: (small) => groups.write(small),
+    atOnceMax: options.pool.openMax,
+    clock,
+  });
   const rewriteBytesMax = options.rewriteBytesMax ?? REWRITE_BYTES_MAX_DEFAULT;
   const changer = new TableChanger({
     pool,
@@ -206,7 +216,8 @@ function assemble(parts: {
         guard.run(() => changer.change(change)),
       ensureIndexes: (table: TableIdentity, keys: readonly string[]): Promise<void> =>
         indexes.ensure(table, keys),
-      write: (flush: Flush): Promise<FlushOutcome> => guard.run(() => writer.write(flush)),
+      write: (flush: Flush, pace?: FlushPace): Promise<FlushOutcome> =>
+        guard.run(() => flushes.write(flush, pace)),
       writeRejects: (rejects: readonly Reject[]): Promise<readonly KnownMessage[]> =>
         guard.run(() => ledger.writeRejects(rejects)),
     },

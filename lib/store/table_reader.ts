@@ -3,12 +3,14 @@
  * names is in use. It changes nothing. The fingerprint is computed by one SQL expression, here for
  * the description and in the write transaction for the plan check.
  */
+import { TableUnavailableError } from "../errors.ts";
 import type { TableIdentity } from "../ingest/ports.ts";
 import { commentFor, isClaimOf } from "../schema/column_keys.ts";
 import { tableNames } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import type { Session } from "./session.ts";
-import { textArray } from "./sql_text.ts";
+import { quoteLiteral, textArray } from "./sql_text.ts";
+import { TryAgain } from "./try_again.ts";
 
 /**
  * Changes when a column of relation `c` is added, dropped, renamed or retyped, or when another
@@ -35,6 +37,15 @@ function typeJson(type: string, typmod: string): string {
       'typeKind', ${type}.typtype, 'enumLabels', ${enumLabels(type)})`;
 }
 
+/**
+ * The type whose OID is the expression, as a lateral relation. OFFSET 0 keeps it a look-up by index:
+ * as a join it would read all of `pg_type`, which grows with every table, for each column.
+ */
+function typeBy(oid: string, condition = "true"): string {
+  return `LATERAL (SELECT ty.* FROM pg_catalog.pg_type ty
+      WHERE ty.oid = ${oid} AND ${condition} OFFSET 0)`;
+}
+
 /** `v` is the column's type, or the one under its domains; `e` that of an array's elements. */
 const COLUMNS = `coalesce((
   SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
@@ -54,16 +65,16 @@ const COLUMNS = `coalesce((
     'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'default' ELSE 'none' END,
     'comment', pg_catalog.col_description(c.oid, a.attnum)) ORDER BY a.attnum)
   FROM pg_catalog.pg_attribute a
-  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  CROSS JOIN ${typeBy("a.atttypid")} t
   JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
   CROSS JOIN LATERAL (
     WITH RECURSIVE under (oid, typmod) AS (
       SELECT t.oid, a.atttypmod
       UNION ALL SELECT d.typbasetype, d.typtypmod FROM under u
-        JOIN pg_catalog.pg_type d ON d.oid = u.oid AND d.typtype = 'd')
+        CROSS JOIN ${typeBy("u.oid", "ty.typtype = 'd'")} d)
     SELECT b.*, u.typmod FROM under u
-    JOIN pg_catalog.pg_type b ON b.oid = u.oid AND b.typtype <> 'd') v
-  LEFT JOIN pg_catalog.pg_type e ON e.oid = v.typelem AND e.typarray = v.oid
+    CROSS JOIN ${typeBy("u.oid", "ty.typtype <> 'd'")} b) v
+  LEFT JOIN ${typeBy("v.typelem", "ty.typarray = v.oid")} e ON true
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]')`;
 
 const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid,
@@ -73,10 +84,18 @@ const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[])`;
 
-const CHECK_PLAN = `SELECT ${FINGERPRINT} AS fingerprint,
+const CHECK_PLAN = {
+  name: "state_tables_check_plan",
+  types: ["text", "text"],
+  text: ([schema, name]: readonly string[]): string =>
+    `SELECT ${FINGERPRINT} AS fingerprint,
   pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1::text AND c.relname = $2::text`;
+WHERE n.nspname = ${schema}::text AND c.relname = ${name}::text`,
+};
+
+/** {@linkcode CHECK_PLAN} with parameters. */
+const CHECK_PLAN_TEXT = CHECK_PLAN.text(["$1", "$2"]);
 
 /** A relation that has one of the names asked for. */
 export interface FoundTable extends TableDescription {
@@ -109,13 +128,57 @@ export async function readTable(
   return chooseTable(found, identity);
 }
 
+/**
+ * Refuses to go on with a plan made for another state of the table than the one that is locked now.
+ *
+ * @throws {TryAgain} the plan is stale
+ * @throws {TableUnavailableError} row-level security applies
+ */
+export function assertPlan(table: TableDescription, check: PlanCheck | null): void {
+  if (check?.fingerprint !== table.fingerprint) throw new TryAgain("plan-stale");
+  if (!check.hasRowSecurity) return;
+  throw new TableUnavailableError(
+    `Cannot write ${table.name} as its row-level security applies to this role`,
+    { table: table.name, kind: "refused" },
+  );
+}
+
 /** The table as the description's holder knows it; null when its name is gone. */
 export async function checkPlan(
   session: Session,
   table: { readonly schema: string; readonly name: string },
 ): Promise<PlanCheck | null> {
-  const [check] = await session.query<PlanCheck>(CHECK_PLAN, [table.schema, table.name]);
+  const [check] = await session.query<PlanCheck>(CHECK_PLAN_TEXT, [table.schema, table.name]);
   return check ?? null;
+}
+
+/**
+ * The statement of {@linkcode checkPlan} for several tables, for a query that holds others as well: it
+ * answers with a row for each that is there, in their order, `number` counted from 1.
+ */
+export function checkPlansText(
+  tables: readonly { readonly schema: string; readonly name: string }[],
+): string {
+  const array = (texts: readonly string[]): string => `${quoteLiteral(textArray(texts))}::text[]`;
+  return `SELECT u.number::int AS number, ${FINGERPRINT} AS fingerprint,
+      pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
+    FROM unnest(${array(tables.map(({ schema }) => schema))}, ${
+    array(tables.map(({ name }) => name))
+  }) WITH ORDINALITY u(schema, name, number)
+    JOIN pg_catalog.pg_namespace n ON n.nspname = u.schema
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = u.name
+    ORDER BY u.number`;
+}
+
+/**
+ * The statement of {@linkcode checkPlan}, for a query that holds others as well: it answers with one
+ * row of {@linkcode PlanCheck}, or none.
+ */
+export async function checkPlanText(
+  session: Session,
+  table: { readonly schema: string; readonly name: string },
+): Promise<string> {
+  return await session.callText(CHECK_PLAN, [quoteLiteral(table.schema), quoteLiteral(table.name)]);
 }
 
 /**

@@ -49,6 +49,43 @@ Deno.test("findProcessor() says null when nobody is there", async () => {
   assert.equal(await catalog.findProcessor("unknown", null), null);
 });
 
+Deno.test("findProcessors() answers each key as findProcessor() would, in their order", async () => {
+  await using fixture = await openFixture(server);
+  const properties = { batchSize: 7, nested: { deep: [1, null] } };
+  await addProcessor(fixture.sql, { processorId: "p1", properties, routes: ["r1", 'r"\\,{}'] });
+  await addProcessor(fixture.sql, { processorId: "p2", routes: ["NULL"] });
+  const { catalog } = fixture.store;
+  const keys = [
+    { routeId: "r1", processorId: "p2" },
+    { routeId: "unknown", processorId: null },
+    { routeId: null, processorId: "p2" },
+    { routeId: "unknown", processorId: "p1" },
+    { routeId: "nul\0", processorId: "p1" },
+    { routeId: "NULL", processorId: null },
+    { routeId: 'r"\\,{}', processorId: null },
+    { routeId: "r1", processorId: null },
+    { routeId: "unknown", processorId: "nobody" },
+  ];
+  const found = await catalog.findProcessors(keys);
+  const singly = await Promise.all(
+    keys.map(({ routeId, processorId }) => catalog.findProcessor(routeId, processorId)),
+  );
+  assert.deepEqual(found, singly);
+  assert.deepEqual(found.map((record) => record?.processorId ?? null), [
+    "p1",
+    null,
+    "p2",
+    "p1",
+    "p1",
+    "p2",
+    "p1",
+    "p1",
+    null,
+  ]);
+  assert.deepEqual(found[0]?.properties, properties);
+  assert.deepEqual(await catalog.findProcessors([]), []);
+});
+
 Deno.test("findProcessor() gives up soon when somebody locks the catalog", async () => {
   await using fixture = await openFixture(server, {
     timeouts: { lockMs: 20, statementMs: 10_000 },

@@ -83,3 +83,59 @@ Deno.test("StoreGate.take() rejects when its signal aborts, and passes the turn 
   held[Symbol.dispose]();
   (await gate.take())[Symbol.dispose]();
 });
+
+Deno.test("StoreGate gives turns to small flushes beside those of large ones, up to 64", async () => {
+  const { gate } = gateOf(1);
+  const large = await gate.take();
+  const waiting = gate.take();
+  const small = await Promise.all(Array.from({ length: 64 }, () => gate.take(undefined, true)));
+  let isTaken = false;
+  const next = gate.take(undefined, true).then((turn) => {
+    isTaken = true;
+    return turn;
+  });
+  large[Symbol.dispose]();
+  await waiting;
+  assert.equal(isTaken, false);
+  small[0]?.[Symbol.dispose]();
+  await next;
+});
+
+Deno.test("StoreGate lets a single small flush try during an outage", async () => {
+  const { gate, clock } = gateOf(4);
+  using first = await gate.take(undefined, true);
+  first.failed(new StoreUnavailableError("connection refused"));
+  first[Symbol.dispose]();
+  let taken = 0;
+  for (let asked = 0; asked < 3; asked++) gate.take(undefined, true).then(() => taken++);
+  await clock.advance(100);
+  assert.equal(taken, 1);
+});
+
+Deno.test("takeSpare() leaves one turn free for whoever comes", async () => {
+  const { gate } = gateOf(3);
+  using first = await gate.take();
+  using second = gate.takeSpare();
+  assert.notEqual(second, null);
+  assert.equal(gate.takeSpare(), null);
+  using third = await gate.take();
+  assert.notEqual(third, first);
+});
+
+Deno.test("takeSpare() gives nothing while somebody waits", async () => {
+  const { gate, clock } = gateOf(3);
+  const turns = [await gate.take(), await gate.take(), await gate.take()];
+  const waiting = asking(gate);
+  assert.equal(gate.takeSpare(), null);
+  for (const turn of turns) turn[Symbol.dispose]();
+  await clock.advance(0);
+  waiting.turn?.[Symbol.dispose]();
+  assert.notEqual(gate.takeSpare(), null);
+});
+
+Deno.test("takeSpare() gives nothing during an outage", async () => {
+  const { gate } = gateOf(4);
+  using turn = await gate.take();
+  turn.failed(new StoreUnavailableError("connection refused"));
+  assert.equal(gate.takeSpare(), null);
+});

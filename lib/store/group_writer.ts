@@ -1,0 +1,131 @@
+/**
+ * Writes small flushes of several tables in one transaction: the ledger is written once, the commit
+ * is waited for once, and the COPYs go as one query. It is the careless try only: it waits for no
+ * lock and isolates nothing. Whatever is not as expected rolls everything back, and each flush is to
+ * be written by itself, with all care.
+ */
+import type { Flush } from "../ingest/ports.ts";
+import type { TableDescription } from "../schema/table_description.ts";
+import { copyBytes, copyText } from "./copy_rows.ts";
+import { countedInsertText, groupBySource, type LedgerEntries } from "./ledger_entries.ts";
+import type { Session } from "./session.ts";
+import type { SessionPool } from "./session_pool.ts";
+import type { SourceIds } from "./source_ids.ts";
+import { qualifiedName } from "./sql_text.ts";
+import { StatementError } from "./statement_error.ts";
+import { checkPlansText, refusalOfKind } from "./table_reader.ts";
+import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
+
+/** Rows of a flush that shares a transaction, at most. */
+const ROWS_MAX = 1_000;
+
+/** Their bytes: they are copied once more than those of other flushes. */
+const BYTES_MAX = 64 * 1024;
+
+/** Longest statement of a group, in milliseconds: a slow trigger must not hold up other tables. */
+const STATEMENT_MS_MAX = 2_000;
+
+/** A flush that may share a transaction. */
+export interface SmallFlush extends Flush {
+  readonly table: TableDescription;
+}
+
+/** Something was not as expected: nothing was written, and each flush is to be written by itself. */
+export class GroupRefused extends Error {
+  override readonly name = "GroupRefused";
+}
+
+/** True when the flush is small, has nothing but rows, and sends one COPY. */
+export function isSmall(flush: Flush): flush is SmallFlush {
+  const { table, rows, runs, rejects, messages } = flush;
+  return table !== null && refusalOfKind(table.relationKind) === null && rejects.length === 0 &&
+    rows.count > 0 && rows.count <= ROWS_MAX && (rows.ends[rows.count - 1] ?? 0) <= BYTES_MAX &&
+    runs.length === 1 && runs[0] !== undefined && runs[0].columns.length > 0 &&
+    messages.every(({ replayOf }) => replayOf === undefined);
+}
+
+/** Writes groups; see the top of this file. */
+export class GroupWriter {
+  readonly #pool: SessionPool;
+  readonly #timeouts: TransactionTimeouts;
+  readonly #sourceIds: SourceIds;
+
+  constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
+    this.#pool = pool;
+    this.#timeouts = timeouts;
+    this.#sourceIds = sourceIds;
+  }
+
+  /**
+   * Writes all flushes, of tables that differ; resolves to the rows written of each.
+   *
+   * @throws {GroupRefused} nothing was written
+   * @throws {StoreUnavailableError} as `TableStore.write` does
+   */
+  async write(flushes: readonly SmallFlush[]): Promise<readonly number[]> {
+    using lease = await this.#pool.acquire("flush");
+    const { session } = lease;
+    const statementMs = Math.min(STATEMENT_MS_MAX, this.#timeouts.statementMs);
+    try {
+      const identities = flushes.filter(({ usesLedger }) => usesLedger)
+        .flatMap(({ messages }) => messages.map(({ identity }) => identity));
+      const ledger = await groupBySource(session, this.#sourceIds, identities);
+      return await inTransaction(
+        session,
+        this.#timeouts,
+        () => writeAll(session, flushes, { ledger, statementMs }),
+      );
+    } catch (error) {
+      if (!(error instanceof StatementError)) throw error;
+      throw new GroupRefused(error.message, { cause: error });
+    }
+  }
+}
+
+/** What the statements before the first COPY answer: a row for each table, then one for each source. */
+type Answer =
+  | { readonly number: number; readonly fingerprint: string; readonly hasRowSecurity: boolean }
+  | { readonly entries: number };
+
+async function writeAll(
+  session: Session,
+  flushes: readonly SmallFlush[],
+  { ledger, statementMs }: { readonly ledger: LedgerEntries; readonly statementMs: number },
+): Promise<readonly number[]> {
+  const tables = flushes.map(({ table }) => table);
+  const entries: string[] = [];
+  for (const group of ledger.bySource) entries.push(await countedInsertText(session, group));
+  const statements = [
+    `SET LOCAL statement_timeout = ${Math.ceil(statementMs)}`,
+    `LOCK TABLE ${tables.map(qualifiedName).join(", ")} IN ROW EXCLUSIVE MODE NOWAIT`,
+    checkPlansText(tables),
+    ...entries,
+    ...flushes.map((flush) => copyText(flush.table, flush, flush.runs[0]?.columns ?? [])),
+  ];
+  return await session.copySeveral(statements.join(";\n"), {
+    copies: flushes.map((flush) => copyBytes(flush, [{ from: 0, to: flush.rows.count }])),
+    check: (rows) => check(rows as readonly Answer[], tables, ledger),
+  });
+}
+
+/** Everything is as it was encoded for, and no message is known or pruned. */
+function check(
+  answers: readonly Answer[],
+  tables: readonly TableDescription[],
+  ledger: LedgerEntries,
+): void {
+  const plans = answers.slice(0, tables.length);
+  for (const [index, table] of tables.entries()) {
+    const plan = plans[index];
+    const isAsExpected = plan !== undefined && "number" in plan && plan.number === index + 1 &&
+      plan.fingerprint === table.fingerprint && !plan.hasRowSecurity;
+    if (!isAsExpected) throw new GroupRefused(`the table ${table.name} changed`);
+  }
+  const counts = answers.slice(tables.length);
+  const isComplete = counts.length === ledger.bySource.length &&
+    ledger.bySource.every(({ entries }, index) => {
+      const count = counts[index];
+      return count !== undefined && "entries" in count && count.entries === entries.length;
+    });
+  if (!isComplete) throw new GroupRefused("some messages were written before");
+}

@@ -1,0 +1,135 @@
+/** Several COPYs in one query on a real server: counts, refusals, and what comes behind them. */
+import assert from "node:assert/strict";
+import type { Session } from "../../../lib/store/session.ts";
+import { StatementError } from "../../../lib/store/statement_error.ts";
+import { type FreshDatabase, freshDatabase, sharedPostgres } from "../../support/servers.ts";
+import { encodeLines, openTestSession } from "./store_fixture.ts";
+
+const server = await sharedPostgres();
+
+interface CopyFixture extends AsyncDisposable {
+  readonly database: FreshDatabase;
+  readonly session: Session;
+}
+
+async function setup(): Promise<CopyFixture> {
+  const database = await freshDatabase(server);
+  await database.sql.unsafe("create table t (a int); create table u (a int)");
+  const session = await openTestSession(database.dsn);
+  return {
+    database,
+    session,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await session.close();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** An answered row, then COPYs into these tables. */
+function textOf(...tables: readonly string[]): string {
+  return ["SELECT 1 AS one", ...tables.map((table) => `COPY ${table} (a) FROM STDIN`)].join("; ");
+}
+
+function lines(...values: string[]): Uint8Array[] {
+  return [encodeLines(values).bytes];
+}
+
+function accept(): void {}
+
+async function countOf({ database: { sql } }: CopyFixture, table: string): Promise<number> {
+  return (await sql`select from ${sql(table)}`).length;
+}
+
+Deno.test("copySeveral() resolves to the rows of each COPY", async () => {
+  await using fixture = await setup();
+  const counts = await fixture.session.copySeveral(textOf("t", "u", "t"), {
+    copies: [lines("1", "2"), lines("3"), lines("4", "5", "6")],
+    check: accept,
+  });
+  assert.deepEqual(counts, [2, 1, 3]);
+  assert.equal(await countOf(fixture, "t"), 5);
+  assert.equal(await countOf(fixture, "u"), 1);
+});
+
+Deno.test("copySeveral() writes one COPY, and one without data", async () => {
+  await using fixture = await setup();
+  const { session } = fixture;
+  const one = { copies: [lines("1")], check: accept };
+  assert.deepEqual(await session.copySeveral(textOf("t"), one), [1]);
+  const empty = { copies: [[], lines("1"), []], check: accept };
+  assert.deepEqual(await session.copySeveral(textOf("t", "u", "u"), empty), [0, 1, 0]);
+});
+
+Deno.test("copySeveral() counts what the server wrote, not what was sent", async () => {
+  await using fixture = await setup();
+  await fixture.database.sql.unsafe(`
+    create function drop_odd() returns trigger language plpgsql as
+      $$ begin if new.a % 2 = 1 then return null; end if; return new; end $$;
+    create trigger drop_odd before insert on t for each row execute function drop_odd()`);
+  const counts = await fixture.session.copySeveral(textOf("u", "t"), {
+    copies: [lines("1", "2", "3"), lines("1", "2", "3")],
+    check: accept,
+  });
+  assert.deepEqual(counts, [3, 1]);
+});
+
+Deno.test("copySeveral() gives the answered rows to the check before it sends data", async () => {
+  await using fixture = await setup();
+  let seen: readonly unknown[] = [];
+  await fixture.session.copySeveral(`SELECT 2 AS two; ${textOf("t")}`, {
+    copies: [lines("1")],
+    check: (rows) => {
+      seen = [...rows];
+    },
+  });
+  assert.deepEqual(seen, [{ two: 2 }, { one: 1 }]);
+});
+
+Deno.test("copySeveral() writes nothing when the check throws, and the session goes on", async () => {
+  await using fixture = await setup();
+  const { session } = fixture;
+  const refused = new Error("not as expected");
+  const check = (): void => {
+    throw refused;
+  };
+  const several = { copies: [lines("1"), lines("2")], check };
+  await assert.rejects(session.copySeveral(textOf("t", "u"), several), refused);
+  assert.equal(await countOf(fixture, "t"), 0);
+  assert.equal(await session.copyIn("COPY t (a) FROM STDIN", lines("1")), 1);
+});
+
+for (
+  const [what, copies] of [
+    ["first", [["x"], ["2"], ["3"]]],
+    ["middle", [["1"], ["x"], ["3"]]],
+    ["last", [["1"], ["2"], ["x"]]],
+  ] as const
+) {
+  Deno.test(`copySeveral() writes nothing when the ${what} COPY is refused, and the session goes on`, async () => {
+    await using fixture = await setup();
+    const { session } = fixture;
+    const several = { copies: copies.map((values) => lines(...values)), check: accept };
+    await assert.rejects(
+      session.copySeveral(textOf("t", "u", "t"), several),
+      (error) => error instanceof StatementError && error.sqlState === "22P02",
+    );
+    assert.equal(await countOf(fixture, "t"), 0);
+    assert.equal(await countOf(fixture, "u"), 0);
+    for (let time = 0; time < 3; time++) {
+      assert.equal(await session.copyIn("COPY t (a) FROM STDIN", lines("1")), 1);
+      const good = { copies: [lines("1"), lines("2")], check: accept };
+      assert.deepEqual(await session.copySeveral(textOf("t", "u"), good), [1, 1]);
+    }
+  });
+}
+
+Deno.test("copySeveral() rejects when a statement before the COPYs is refused", async () => {
+  await using fixture = await setup();
+  const several = { copies: [lines("1")], check: accept };
+  await assert.rejects(
+    fixture.session.copySeveral(`SELECT 1/0; ${textOf("t")}`, several),
+    (error) => error instanceof StatementError && error.sqlState === "22012",
+  );
+  assert.deepEqual(await fixture.session.copySeveral(textOf("t"), several), [1]);
+});
