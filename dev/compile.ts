@@ -5,6 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { parseArgs, stripVTControlCharacters } from "node:util";
+import { V8_FLAGS } from "./permissions.ts";
 import { runTool, ToolCommandError } from "./servers/tool_command.ts";
 
 /** What can be chosen on the command line. */
@@ -32,8 +33,8 @@ async function compile(choice: CompileChoice): Promise<number> {
   await Deno.writeTextFile(join(root, COMMIT_FILE), `${commit}\n`);
   const target = choice.target === undefined ? [] : ["--target", choice.target];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["compile", "--no-prompt", "-P=executable", "--include", COMMIT_FILE]
-      .concat("--include", ENCODER_MODULE, ...target)
+    args: ["compile", "--no-prompt", "-P=executable", V8_FLAGS]
+      .concat("--include", COMMIT_FILE, "--include", ENCODER_MODULE, ...target)
       .concat("--output", choice.output, "main.ts"),
     cwd: root,
     stdin: "null",

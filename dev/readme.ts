@@ -4,7 +4,7 @@
  */
 import { dirname, join } from "node:path";
 import { SETTINGS } from "../lib/config/settings.ts";
-import { permissionFlags } from "./permissions.ts";
+import { permissionFlags, V8_FLAGS } from "./permissions.ts";
 
 /** Longest line of the command. */
 const LINE_MAX = 98;
@@ -32,7 +32,7 @@ function replaced(text: string, pattern: RegExp, by: string): string {
 
 /** The `deno run` line of production, broken where commas and blanks allow. */
 function productionCommand(): string {
-  const words = ["deno run", ...permissionFlags("production"), "main.ts"];
+  const words = ["deno run", ...permissionFlags("production"), V8_FLAGS, "main.ts"];
   return words.map((word) => brokenAtCommas(word)).join(" \\\n  ");
 }
 

@@ -9,11 +9,11 @@ import type { Route } from "./config/routing.ts";
 import { ConfigurationError, StoreUnavailableError } from "./errors.ts";
 import { Janitor } from "./ingest/janitor.ts";
 import { Pipeline } from "./ingest/pipeline.ts";
-import type { StartPosition, StatusPublisher, StreamState } from "./ingest/ports.ts";
+import type { ChooseStart, StatusPublisher } from "./ingest/ports.ts";
 import { RejectCap } from "./ingest/reject_cap.ts";
 import { parseProcessorSettings } from "./ingest/processor_settings.ts";
 import { startAdvice } from "./ingest/start_advice.ts";
-import { chooseStartPosition } from "./ingest/start_position.ts";
+import { chooseStartPosition, isUnchanged } from "./ingest/start_position.ts";
 import type { Log, LogFields } from "./log.ts";
 import { type Connection, openConnection } from "./nats/connection.ts";
 import type { NatsSource } from "./nats/nats_source.ts";
@@ -105,6 +105,7 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
   await using _janitor = new Janitor({
     keeper: store.pruner,
     ackFloor: () => source.ackFloor(),
+    isShared: () => source.isShared,
     floorAgeMs: settings.ledgerFloorAgeMs,
     clock,
     log,
@@ -211,7 +212,8 @@ async function openConsumer(
   connection: Connection,
 ): Promise<NatsSource> {
   const { consumeRoute: route, settings, clock, log } = options;
-  const chooseStart = async (stream: StreamState): Promise<StartPosition> => {
+  let wasAttached = false;
+  const chooseStart: ChooseStart = async (stream, storedAt) => {
     const ledger = await store.ledger.position(stream.origin);
     const hasProcessorTables = await store.ledger.hasProcessorTables();
     const start = chooseStartPosition({
@@ -219,16 +221,21 @@ async function openConsumer(
       ledger,
       startFrom: settings.startFrom,
       hasProcessorTables,
+      wasAttached,
+      isSharedFloorUnchanged: !wasAttached || ledger.shared === null ||
+        await isUnchanged(ledger.shared, stream, storedAt),
     });
     await store.ledger.recordStart(stream.origin, start);
     log.info("Creating the consumer", { stream: stream.origin.stream, begins_at: start });
     return start;
   };
-  return await patiently(
+  const source = await patiently(
     "the consumer",
     options,
     () => openSource({ connection, route, chooseStart, clock, log }),
   );
+  wasAttached = true;
+  return source;
 }
 
 /** Says when the consumer delivers nothing and why, once for each change. */

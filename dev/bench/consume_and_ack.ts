@@ -24,7 +24,7 @@ if (import.meta.main) {
 }
 
 async function consume(url: string, stream: string, consumer: string): Promise<void> {
-  const connection = await connectClient({ servers: url, noAsyncTraces: true }, systemClock);
+  const { connection } = await connectClient({ servers: url, noAsyncTraces: true }, systemClock);
   const inbox = `_INBOX.${consumer}`;
   const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
   const request = JSON.stringify({ batch: PULL_MESSAGES, expires: PULL_EXPIRES_NS });

@@ -1,6 +1,7 @@
 /**
- * Cuts a PostgreSQL connection at an exact place of the protocol: before COMMIT is passed on, after
- * it was carried out but before its answer is passed on, or in the middle of COPY data. One
+ * Cuts a PostgreSQL connection at an exact place of the protocol: before COMMIT is passed on (or, where
+ * it stands in one query with the COPY, before the end of the data is), after it was carried out but
+ * before its answer is passed on, or in the middle of COPY data. One
  * {@linkcode PostgresCuts} serves all connections of a proxy and counts what was cut.
  */
 import type { LinkFilter, Verdict } from "./fault_proxy.ts";
@@ -12,6 +13,7 @@ export type PostgresCut = "before-commit" | "after-commit" | "in-copy";
 const QUERY = 0x51; // Q
 const PARSE = 0x50; // P
 const COPY_DATA = 0x64; // d
+const COPY_DONE = 0x63; // c
 const COMMAND_COMPLETE = 0x43; // C
 
 /** Cuts that are still to be made, and those that were. */
@@ -63,6 +65,8 @@ class PostgresFilter implements LinkFilter {
   readonly #backend = new FrameSplitter({ startsUntyped: false });
   /** COPY data went by since the last COMMIT. */
   #hasCopied = false;
+  /** The query under way commits by itself once the data has ended. */
+  #endCommits = false;
   #awaitsCommit = false;
 
   constructor(cuts: PostgresCuts) {
@@ -72,13 +76,15 @@ class PostgresFilter implements LinkFilter {
   fromClient(chunk: Uint8Array): Verdict {
     const forward: Uint8Array[] = [];
     for (const frame of this.#frontend.push(chunk)) {
+      if (frame[0] === QUERY) this.#endCommits = isWhole(frame);
       if (frame[0] === COPY_DATA) {
         this.#hasCopied = true;
         if (this.#cuts.take("in-copy")) {
           forward.push(frame.subarray(0, Math.ceil(frame.length / 2)));
           return { forward, cut: true };
         }
-      } else if (this.#hasCopied && isCommit(frame)) {
+      } else if (this.#hasCopied && (isCommit(frame) || this.#isEnd(frame))) {
+        this.#endCommits = false;
         this.#hasCopied = false;
         if (this.#cuts.take("before-commit")) return { forward, cut: true };
         this.#awaitsCommit ||= this.#cuts.take("after-commit");
@@ -86,6 +92,10 @@ class PostgresFilter implements LinkFilter {
       forward.push(frame);
     }
     return { forward, cut: false };
+  }
+
+  #isEnd(frame: Uint8Array): boolean {
+    return this.#endCommits && frame[0] === COPY_DONE;
   }
 
   fromServer(chunk: Uint8Array): Verdict {
@@ -96,6 +106,11 @@ class PostgresFilter implements LinkFilter {
     );
     return { forward: [], cut: isCommitted };
   }
+}
+
+/** A transaction from BEGIN to COMMIT in one query. */
+function isWhole(frame: Uint8Array): boolean {
+  return /^\s*begin\b[^]*\bcommit\b/i.test(textOf(frame));
 }
 
 function isCommit(frame: Uint8Array): boolean {

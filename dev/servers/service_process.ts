@@ -1,9 +1,9 @@
 /**
- * The program itself as a child process, with exactly the permissions of production: for demo, tests
- * and bench. It is ready when its log says so; what it writes goes to a log file.
+ * The program itself as a child process, with exactly the flags of production: for demo, tests and
+ * bench. It is ready when its log says so; what it writes goes to a log file.
  */
 import { join } from "node:path";
-import { permissionFlags } from "../permissions.ts";
+import { permissionFlags, V8_FLAGS } from "../permissions.ts";
 import { type ServerProcess, startServerProcess, waitForSign } from "./server_process.ts";
 
 /** How the program is started. */
@@ -56,7 +56,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   const { logFile, executable, uid } = options;
   const args = executable === undefined
     ? ["run", ...permissionFlags("production", { net: options.hosts, read: options.readable })]
-      .concat(options.runtimeFlags ?? [], join(ROOT, "main.ts"), options.args ?? [])
+      .concat(V8_FLAGS, options.runtimeFlags ?? [], join(ROOT, "main.ts"), options.args ?? [])
     : [...options.args ?? []];
   await Deno.writeTextFile(logFile, "", { append: true });
   if (uid !== undefined) await Deno.chown(logFile, uid, uid);

@@ -1,8 +1,11 @@
 /** COPY bytes of the rows of one flush, and which columns they send. */
 
-/** Encoded rows in COPY text format; valid until the buffer that holds them is used again. */
+/** Encoded rows in one of COPY's formats; valid until the buffer that holds them is used again. */
 export interface EncodedRows {
-  /** Complete rows back to back, each ended by a newline. A view of a reused buffer. */
+  /**
+   * Complete rows back to back, in text each ended by a newline, in binary without the file's header
+   * and trailer. A view of a reused buffer.
+   */
   readonly bytes: Uint8Array;
   /** Number of rows. */
   readonly count: number;

@@ -1,6 +1,6 @@
 /**
- * Encodes the deliveries of a flush by a column plan: all rows as COPY text into a reused buffer, and
- * beside them everything that did not fit. It changes nothing: the caller adds columns for new keys,
+ * Encodes the deliveries of a flush by a column plan: all rows as COPY text or binary, as the plan
+ * says, into a reused buffer, and beside them everything that did not fit. It changes nothing: the caller adds columns for new keys,
  * has columns widened or `_overflow` added, encodes again, and keeps the rejects.
  */
 import { type ColumnPlan, planSendingDefaults } from "../schema/column_plan.ts";

@@ -6,6 +6,8 @@
  */
 import type { ColumnPlan } from "../schema/column_plan.ts";
 import * as layout from "./assembly/layout.ts";
+import { binaryValueOf } from "./binary_row.ts";
+import { BINARY_BYTES_EXTRA } from "./binary_value.ts";
 import type { EncodableDelivery } from "./encodable_delivery.ts";
 import { EncodingCounts, type PassReason } from "./encoding_counts.ts";
 // @ts-types="./fast_encoder_module.d.ts"
@@ -186,10 +188,11 @@ class BatchRun {
   }
 
   #setReceivedAt(receivedAtMs: number): void {
-    const { receiptCodec } = this.#plan;
+    const { receiptCodec, format } = this.#plan;
     if (receivedAtMs === this.#receivedAtMs || receiptCodec === null) return;
     this.#receivedAtMs = receivedAtMs;
-    this.#receipt = receiptTime(receiptCodec, receivedAtMs);
+    const text = receiptTime(receiptCodec, receivedAtMs);
+    this.#receipt = format === "binary" ? binaryValueOf(receiptCodec, text) : text;
     this.#writeReceipt();
   }
 
@@ -226,10 +229,10 @@ class BatchRun {
     }
   }
 
-  /** Room for the message, and for a row of all of it. */
+  /** Room for the message, and for a row of all of it: binary takes more of it than text. */
   #makeRoom(payloadBytes: number): void {
     const memory = this.#memory;
-    const output = payloadBytes * 2 + this.#plan.columnCount * COLUMN_BYTES_EXTRA +
+    const output = payloadBytes * 2 + this.#plan.columnCount * BINARY_BYTES_EXTRA +
       layout.RECEIPT_BYTES_MAX;
     const needed = { plan: 0, input: payloadBytes, output };
     if (memory.holds(needed)) return;
@@ -249,9 +252,6 @@ class BatchRun {
     return count;
   }
 }
-
-/** A column without a value takes less. */
-const COLUMN_BYTES_EXTRA = 4;
 
 const PASS_REASONS: Readonly<Record<number, PassReason>> = {
   [layout.PASS_NOT_OBJECT]: "not_object",

@@ -5,6 +5,7 @@
  */
 import type { ColumnCodec } from "../schema/column_codec.ts";
 import type { ColumnPlan, UnsentKey } from "../schema/column_plan.ts";
+import type { CopyFormat } from "../schema/copy_format.ts";
 import { isStorableText } from "../schema/identifiers.ts";
 import * as layout from "./assembly/layout.ts";
 
@@ -12,6 +13,7 @@ import * as layout from "./assembly/layout.ts";
 export interface FastPlan {
   readonly block: Uint8Array;
   readonly columnCount: number;
+  readonly format: CopyFormat;
   /** Of the column that takes the time of receipt; null when none does. */
   readonly receiptCodec: ColumnCodec | null;
 }
@@ -28,6 +30,16 @@ const INTEGER_CHARACTERS_SAFE: Readonly<Record<string, number>> = {
   "2147483647": 9,
   "32767": 4,
 };
+
+/** Bytes of integers in COPY binary, by the same. */
+const INTEGER_WIDTHS: Readonly<Record<string, number>> = {
+  "9223372036854775807": 8,
+  "2147483647": 4,
+  "32767": 2,
+};
+
+/** Bytes of a double and of a moment in COPY binary. */
+const WIDTH_USUAL = 8;
 
 /** Digits of a second that a timestamptz keeps which was not told to keep less. */
 const MICROSECOND_DIGITS = 6;
@@ -55,6 +67,7 @@ export function compileFastPlan(plan: ColumnPlan): FastPlan | null {
   return {
     block: blockOf(plan, spellings),
     columnCount: columnCountOf(plan),
+    format: plan.format,
     receiptCodec: receiptColumns[0]?.codec ?? null,
   };
 }
@@ -112,11 +125,14 @@ function blockOf(plan: ColumnPlan, spellings: readonly Spelling[]): Uint8Array {
   header(layout.PLAN_PREDICTED, predictedAt);
   header(layout.PLAN_PREDICTED_COUNT, predictedCount);
   header(layout.PLAN_RECEIPT, receiptAt);
+  const isBinary = plan.format === "binary";
+  header(layout.PLAN_FORMAT, isBinary ? layout.FORMAT_BINARY : layout.FORMAT_TEXT);
   for (const [index, { key, codec }] of plan.columns.entries()) {
     const at = columnsAt + index * layout.COLUMN_BYTES;
     const type = key === null ? layout.TYPE_RECEIPT : typeOf(codec);
     view.setUint32(at + layout.COLUMN_TYPE, type, true);
     view.setUint32(at + layout.COLUMN_CHARACTERS_SAFE, charactersSafe(codec), true);
+    view.setUint32(at + layout.COLUMN_WIDTH, widthOf(codec), true);
   }
   for (let at = hashAt; at < receiptAt; at += 4) view.setInt32(at, layout.NO_SPELLING, true);
   writeSpellings(view, spellings, { spellingsAt, hashAt, hashSlots, textsAt });
@@ -177,6 +193,10 @@ function typeOf(codec: ColumnCodec): number {
 
 function charactersSafe(codec: ColumnCodec): number {
   return codec.kind === "integer" ? INTEGER_CHARACTERS_SAFE[codec.range.max] ?? 0 : 0;
+}
+
+function widthOf(codec: ColumnCodec): number {
+  return codec.kind === "integer" ? INTEGER_WIDTHS[codec.range.max] ?? 0 : WIDTH_USUAL;
 }
 
 /** FNV-1a, 32 bits. */

@@ -1,4 +1,4 @@
-/** The time of receipt as COPY text, in the form that its column wants (contract §5). */
+/** The time of receipt as text, in the form that its column wants (contract §5). */
 import type { ColumnCodec } from "../schema/column_codec.ts";
 
 const encoder = new TextEncoder();

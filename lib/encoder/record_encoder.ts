@@ -8,6 +8,7 @@ import type { ColumnPlan } from "../schema/column_plan.ts";
 import { OVERFLOW_COLUMN } from "../schema/identifiers.ts";
 import { TOKEN_NULL } from "../schema/json_token.ts";
 import { KIND_NULL } from "../schema/value_kind.ts";
+import { BinaryRow } from "./binary_row.ts";
 import type { EncodedRun } from "./encoded_batch.ts";
 import { copyPlain, JsonText } from "./json_text.ts";
 import { MisfitPlacement } from "./misfit_placement.ts";
@@ -49,6 +50,8 @@ export class RecordEncoder {
   readonly #text = new JsonText();
   readonly #value: SourceValue = { payload: NO_PAYLOAD, token: 0, start: 0, end: 0 };
   readonly #runs: RowRuns;
+  /** Null for rows of COPY text. */
+  readonly #binaryRow: BinaryRow | null;
   readonly #defaultKeys = new Set<string>();
   #options: RecordOptions = { rejectsInvalidText: false, marksDefaults: false };
   /** Columns that the row at hand sends so far. */
@@ -68,6 +71,7 @@ export class RecordEncoder {
     this.#placement = new MisfitPlacement(plan);
     this.#columns = sentColumns(plan, this.#reader.keys);
     this.#runs = new RowRuns(sentNames(plan));
+    this.#binaryRow = plan.format === "binary" ? new BinaryRow(plan) : null;
   }
 
   /** Starts a batch from nothing. */
@@ -164,7 +168,8 @@ export class RecordEncoder {
       placement.refuse(null, INVALID_TEXT_RULE);
     }
     if (placement.refusal === null) {
-      buffer.bytes[rowEnd++] = 0x0a;
+      if (this.#binaryRow === null) buffer.bytes[rowEnd++] = 0x0a;
+      else rowEnd = this.#binaryRow.replaceText(buffer, rowEnd);
       this.#runs.endRow(buffer.rowCount);
       buffer.endRow(rowEnd, position.delivery, position.ordinal);
       this.overflowValues += placement.size;

@@ -2,7 +2,7 @@
  * Deliveries waiting for one table, and when they are due (design §6). Pure policy: no timer, no
  * I/O, no sender; the batch writer asks it and acts.
  */
-import type { Delivery } from "./delivery.ts";
+import { copyPayload, type Delivery } from "./delivery.ts";
 import { isInstant, type ProcessorSettings } from "./processor_settings.ts";
 
 /** Why a flush happens. Every flush counts its reason. */
@@ -89,6 +89,14 @@ export class Batch {
     if (this.#empties > 0) return "empty";
     if (nowMs - this.oldestMs >= settings.batchWindowMs) return "window";
     return null;
+  }
+
+  /** Gives payloads received before `beforeMs` (monotonic) buffers of their own. */
+  copyPayloads(beforeMs: number): void {
+    for (const delivery of this.#deliveries) {
+      if (delivery.heldSinceMs >= beforeMs) return;
+      copyPayload(delivery);
+    }
   }
 
   /** Takes the oldest deliveries up to the cap; at least one. */

@@ -8,9 +8,11 @@ import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
 import { backoffDelayMs } from "../retry.ts";
 import { type FlushReason, heldBytes } from "./batch.ts";
 import { type Delivery, extendAll } from "./delivery.ts";
+import { FlushSequence } from "./flush_sequence.ts";
 import { IndexUpkeep } from "./index_upkeep.ts";
 import { Parking } from "./parking.ts";
 import { parseProcessorSettings, type ProcessorSettings } from "./processor_settings.ts";
+import type { FlushStart, RunningFlush } from "./running_flush.ts";
 import { type Segment, Segments } from "./segments.ts";
 import { refusedStatuses } from "./status.ts";
 import { reportStatuses } from "./status_reporter.ts";
@@ -32,6 +34,7 @@ export class BatchWriter {
   readonly processorId: string;
   readonly #context: WriterContext;
   readonly #segments: Segments;
+  readonly #sequence: FlushSequence;
   readonly #parking: Parking;
   readonly #indexes: IndexUpkeep;
   #notes: readonly string[] = [];
@@ -42,8 +45,6 @@ export class BatchWriter {
   #isStopping = false;
   #loop: Promise<void> | null = null;
   #parkingWork: Promise<void> | null = null;
-  /** Taken out of the batch and not yet durable. */
-  readonly #underWay = new Set<readonly Delivery[]>();
   /** Why the table cannot be written at the moment; null while it can. */
   #circuit: TableUnavailableError | null = null;
   #attempts = 0;
@@ -57,6 +58,7 @@ export class BatchWriter {
     this.#propertiesText = JSON.stringify(properties);
     this.#notes = faults;
     this.#segments = new Segments(settings, (one) => this.#tableWriter(one));
+    this.#sequence = new FlushSequence(context, this.#segments);
     this.#parking = new Parking(processorId, context);
     this.#indexes = new IndexUpkeep(processorId, context);
     this.#settingsAtMs = context.clock.monotonic();
@@ -124,8 +126,9 @@ export class BatchWriter {
     this.poke(this.#context.clock.monotonic());
   }
 
-  /** Flushes if something is due at `nowMs` (monotonic) and no flush is under way. */
+  /** Flushes if something is due at `nowMs` (monotonic) and nothing under way is in the way. */
   poke(nowMs: number): void {
+    this.#sequence.nudge(nowMs);
     if (this.#loop !== null || this.#dueReason(nowMs) === null) return;
     this.#loop = this.#run().catch(this.#context.onBug).finally(() => {
       this.#loop = null;
@@ -146,9 +149,14 @@ export class BatchWriter {
   /** Restarts `ack_wait` of everything received before `beforeMs` (monotonic). */
   extend(beforeMs: number): void {
     let extended = this.#segments.extend(beforeMs);
-    for (const deliveries of this.#underWay) extended += extendAll(deliveries, beforeMs);
+    extended += this.#sequence.extend(beforeMs);
     extended += extendAll(this.#parking.underWay, beforeMs);
     this.#context.counters.extensions += extended;
+  }
+
+  /** Gives payloads that wait since before `beforeMs` (monotonic) buffers of their own. */
+  copyPayloads(beforeMs: number): void {
+    this.#segments.copyPayloads(beforeMs);
   }
 
   /** Gives everything that waits back to the server; for shutdown, when the grace is over. */
@@ -188,47 +196,65 @@ export class BatchWriter {
   async #run(): Promise<void> {
     const { clock, stopped } = this.#context;
     for (;;) {
-      await this.#parkingWork;
-      const reason = this.#dueReason(clock.monotonic());
-      if (reason === null || stopped.aborted) return;
-      const segment = this.#segments.first;
-      const waitMs = reason === "parked"
-        ? await this.#writeParked(segment)
-        : await this.#flush(segment, reason);
-      if (segment.batch.isEmpty) this.#forced = null;
-      this.#segments.advance();
+      const { first } = this.#sequence;
+      const waitMs = first === null ? await this.#begin() : await this.#goOn(first);
+      if (waitMs === null) return;
       if (waitMs > 0) await clock.delay(waitMs, stopped).catch(() => undefined);
     }
   }
 
-  /** One flush, or one failed try; returns how long to wait before the next. */
-  async #flush(segment: Segment, reason: FlushReason): Promise<number> {
-    const { clock, counters, flushCap } = this.#context;
-    using turn = await this.#takeTurn();
+  /** Begins what is due; returns how long to wait before the next step, or null if nothing is due. */
+  async #begin(): Promise<number | null> {
+    const { clock, stopped } = this.#context;
+    await this.#parkingWork;
+    const reason = this.#dueReason(clock.monotonic());
+    if (reason === null || stopped.aborted) return null;
+    const segment = this.#segments.first;
+    const turn = await this.#takeTurn();
     if (turn === null) return 0;
-    const deliveries = segment.batch.take(flushCap);
-    this.#underWay.add(deliveries);
-    const startedMs = clock.monotonic();
-    try {
-      const report = await this.#context.withBuffer((buffer) =>
-        segment.table.flush(deliveries, buffer, this.#notes)
-      );
-      this.#succeeded(turn);
-      counters.countFlush(reason);
-      this.#committed(segment, deliveries, report, { reason, startedMs });
-      return 0;
-    } catch (error) {
-      segment.batch.restore(deliveries);
-      return this.#failed(error, turn, segment);
-    } finally {
-      this.#underWay.delete(deliveries);
+    if (reason === "parked") {
+      const waitMs = await this.#writeParked(segment, turn);
+      this.#leaveEmpty();
+      return waitMs;
     }
+    if (segment.batch.isEmpty) turn[Symbol.dispose](); // parked meanwhile
+    else await this.#sequence.begin(segment, { reason, turn, notes: this.#notes });
+    return 0;
   }
 
-  /** Writes parked rows that were there before what waits now; returns as {@linkcode #flush}. */
-  async #writeParked(segment: Segment): Promise<number> {
-    using turn = await this.#takeTurn();
-    if (turn === null) return 0;
+  /**
+   * A flush has sent its data or is over. Begins the next behind it, if one is due and may; else waits
+   * for its end, or for something to become due; returns as {@linkcode #begin}.
+   */
+  async #goOn(first: RunningFlush): Promise<number> {
+    const sequence = this.#sequence;
+    // A writer in trouble goes one step at a time.
+    const isWell = this.#circuit === null && this.#attempts === 0 && !this.#parking.isOccupied;
+    const next = isWell ? sequence.beginBehind(this.#notes) : null;
+    const result = next === null ? await sequence.endOrNudge(first) : await first.over();
+    if (result === null) return 0;
+    if (result.kind === "committed") {
+      sequence.leaveFirst();
+      this.#committed(first.start, result.report);
+      if (next === null) this.#leaveEmpty();
+      else await next.sent;
+      return 0;
+    }
+    await sequence.giveBack();
+    using turn = first.start.turn;
+    if (result.kind === "called-off") throw new TypeError("Cannot call off a flush behind none");
+    return this.#failed(result.error, turn, first.start.segment);
+  }
+
+  /** Nothing is under way: leaves settings behind whose rows are written. */
+  #leaveEmpty(): void {
+    if (this.#segments.first.batch.isEmpty) this.#forced = null;
+    this.#segments.advance();
+  }
+
+  /** Writes parked rows that were there before what waits now; returns how long to wait. */
+  async #writeParked(segment: Segment, turn: StoreTurn): Promise<number> {
+    using _turn = turn;
     try {
       const report = await this.#context.withBuffer((buffer) =>
         this.#parking.writeSome(segment.table, buffer)
@@ -279,20 +305,21 @@ export class BatchWriter {
 
   /** The rows are durable: report and settle, without holding up the next flush. */
   #committed(
-    segment: Segment,
-    deliveries: readonly Delivery[],
+    { segment, deliveries, reason, startedMs, turn }: FlushStart,
     report: FlushReport,
-    flush: { readonly reason: FlushReason; readonly startedMs: number },
   ): void {
-    const { flow, log, clock } = this.#context;
+    using _turn = turn;
+    const { flow, log, clock, counters } = this.#context;
+    this.#succeeded(turn);
+    counters.countFlush(reason);
     for (const delivery of deliveries) flow.release(heldBytes(delivery));
     log.debug("Flushed", {
       processor_id: this.processorId,
       table: segment.table.tableName,
-      reason: flush.reason,
+      reason,
       messages: deliveries.length,
       rows: report.rowsWritten,
-      duration_ms: Math.round(clock.monotonic() - flush.startedMs),
+      duration_ms: Math.round(clock.monotonic() - startedMs),
     });
     this.#context.track(this.#settle(deliveries, report));
     this.#indexes.look(segment.settings);

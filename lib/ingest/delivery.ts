@@ -53,8 +53,8 @@ export interface Settlement {
 /** One message as a source hands it over. */
 export interface IncomingMessage extends Settlement {
   /**
-   * Payload as it came: a view of the client's read buffer, to be read while the message is handed
-   * over and not later.
+   * Payload as it came, to be asked for while the message is handed over and not later. A view of
+   * the client's read buffer, which never changes but is pinned as a whole by who keeps the view.
    */
   readonly payload: Uint8Array;
   /** Null under core NATS, which stores nothing. */
@@ -68,12 +68,20 @@ export interface IncomingMessage extends Settlement {
 /** A message waiting in a batch. */
 export interface Delivery extends EncodableDelivery {
   readonly message: IncomingMessage;
+  /** Replaced by a copy of its own when it waits long; see {@linkcode copyPayload}. */
+  payload: Uint8Array;
   /** Null when the sender addressed the processor directly. */
   readonly routeId: string | null;
   /** Monotonic time of receipt, milliseconds: the batch window counts from here. */
   readonly heldSinceMs: number;
   /** Id of the reject that it replays; such a message has no identity and no settlement. */
   readonly replayOf?: string | undefined;
+}
+
+/** Takes the payload out of the read buffer that it pins, unless that was done already. */
+export function copyPayload(delivery: Delivery): void {
+  const { payload } = delivery;
+  if (payload.buffer.byteLength > payload.byteLength) delivery.payload = new Uint8Array(payload);
 }
 
 /**

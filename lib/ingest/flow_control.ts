@@ -28,6 +28,22 @@ const ACK_PENDING_PRESSURE = 0.9;
 /** Share of `heldBytesMax` at which a paused source goes on. */
 const RESUME_SHARE = 0.5;
 
+/**
+ * Bytes that may come after a payload, as a share of `heldBytesMax`, before it has to leave the read
+ * buffer that it pins. Above 1, so that messages which are settled in the order in which they came
+ * are never copied.
+ */
+const PINNED_SHARE = 1.5;
+
+/** Marks kept over that many bytes; so many that one mark more or less does not matter. */
+const MARKS = 8;
+
+/** How much had come at some time. */
+interface ReceiptMark {
+  readonly atMs: number;
+  readonly receivedBytes: number;
+}
+
 /** Counts what is held and works the valve. */
 export class FlowControl {
   readonly #bounds: FlowBounds;
@@ -35,6 +51,10 @@ export class FlowControl {
   #bytes = 0;
   #messages = 0;
   #paused = false;
+  /** Everything ever held. */
+  #receivedBytes = 0;
+  /** Oldest first. */
+  #marks: ReceiptMark[] = [];
 
   constructor(bounds: FlowBounds, valve: FlowValve) {
     this.#bounds = bounds;
@@ -70,11 +90,29 @@ export class FlowControl {
 
   hold(bytes: number): void {
     this.#bytes += bytes;
+    this.#receivedBytes += bytes;
     this.#messages++;
     if (!this.#paused && this.#valve.canPause && this.#bytes >= this.#bounds.heldBytesMax) {
       this.#paused = true;
       this.#valve.pause();
     }
+  }
+
+  /**
+   * Time (monotonic) before which payloads came that have to be copied now: each pins a read buffer,
+   * and so much came since that together they might pin more than may be held. Called by a timer.
+   */
+  copyBefore(nowMs: number): number {
+    const marks = this.#marks;
+    const bytesMax = this.#bounds.heldBytesMax * PINNED_SHARE;
+    const since = (mark: ReceiptMark | undefined): number =>
+      mark === undefined ? Infinity : this.#receivedBytes - mark.receivedBytes;
+    if (since(marks.at(-1)) >= bytesMax / MARKS) {
+      marks.push({ atMs: nowMs, receivedBytes: this.#receivedBytes });
+    }
+    while (marks.length > 1 && since(marks[1]) >= bytesMax) marks.shift();
+    const [oldest] = marks;
+    return oldest !== undefined && since(oldest) >= bytesMax ? oldest.atMs : -Infinity;
   }
 
   release(bytes: number): void {

@@ -2,6 +2,7 @@
  * What the core needs of the outside: interfaces that the adapters in `store/` and `nats/`
  * implement. The core imports no adapter; the adapters import these types.
  */
+import type { CopyFormat } from "../schema/copy_format.ts";
 import type { ColumnType } from "../schema/column_type.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import type { EncodedRows } from "../encoder/encoded_batch.ts";
@@ -165,6 +166,8 @@ export interface Flush {
    */
   readonly defaultMarker: string | null;
   readonly rows: EncodedRows;
+  /** Of `rows`. Binary only where every run sends columns, and without a `defaultMarker`. */
+  readonly format: CopyFormat;
   /** In stream order; identities are distinct. */
   readonly messages: readonly FlushMessage[];
   /**
@@ -195,7 +198,29 @@ export type FlushOutcome =
     readonly gone: readonly string[];
   }
   /** The table is not what `table` says any more. Nothing was written: describe and encode again. */
-  | { readonly kind: "plan-stale" };
+  | { readonly kind: "plan-stale" }
+  /** Nothing was written, as {@linkcode FlushPace.mayWrite} said. */
+  | { readonly kind: "called-off" };
+
+/**
+ * How a flush follows the one before it of the same table, whose COMMIT may be under way: it may
+ * prepare everything, but rows land in their order.
+ */
+export interface FlushPace {
+  /** Resolves to whether rows may be written: all before are durable. False calls the flush off. */
+  readonly mayWrite: Promise<boolean>;
+  /** All rows are on their way and COMMIT behind them; never called where that cannot be told. */
+  readonly onSent: () => void;
+  /** A try failed: what follows has to wait until it is known what becomes of this flush. */
+  readonly onSetback: () => void;
+}
+
+/** The pace of a flush that follows none, and that none follows. */
+export const ALONE: FlushPace = {
+  mayWrite: Promise.resolve(true),
+  onSent: () => {},
+  onSetback: () => {},
+};
 
 /** A message that an earlier flush made durable. */
 export interface KnownMessage {
@@ -233,14 +258,23 @@ export interface TableStore {
   /**
    * Writes a flush in one transaction: ledger, plan check, COPY, rejects.
    *
+   * @param pace for a flush that follows another, or that is to be followed
    * @throws {TableUnavailableError} the table is locked, or refuses as a whole
    */
-  write(flush: Flush): Promise<FlushOutcome>;
+  write(flush: Flush, pace?: FlushPace): Promise<FlushOutcome>;
   /**
    * Keeps messages that belong to no table: `rejected` and ledger in one transaction. All have
    * ordinal -1. Answers with those known already; their index is into `rejects`.
    */
   writeRejects(rejects: readonly Reject[]): Promise<readonly KnownMessage[]>;
+}
+
+/** How far a consumer that another program made was settled while we shared it. */
+export interface SharedFloor {
+  /** Every message up to this stream sequence is settled; 0 before the first. */
+  readonly sequence: number;
+  /** When that message was stored, the server's text; null when it was not there any more. */
+  readonly storedAt: string | null;
 }
 
 /** What the ledger remembers of a stream. */
@@ -249,6 +283,8 @@ export interface LedgerPosition {
   readonly isKnown: boolean;
   /** Where the consumer was told to begin when it was first created; null when nobody knows. */
   readonly begins: StartPosition | null;
+  /** Set instead of `begins` when the last consumer was another program's. */
+  readonly shared: SharedFloor | null;
   /** Entries at and below this one were pruned; null while none was. */
   readonly prunedFloor: { readonly sequence: number; readonly storedNs: string } | null;
 }
@@ -256,7 +292,7 @@ export interface LedgerPosition {
 /** What the start needs to know of the store. */
 export interface Ledger {
   position(origin: Omit<StreamOrigin, "consumerCreated">): Promise<LedgerPosition>;
-  /** Remembers where a consumer begins, unless that is known already. */
+  /** Remembers where a consumer of ours begins, unless that is known already. */
   recordStart(origin: Omit<StreamOrigin, "consumerCreated">, start: StartPosition): Promise<void>;
   /** A table of some processor of the catalog exists already. */
   hasProcessorTables(): Promise<boolean>;
@@ -267,11 +303,13 @@ export interface AckFloor {
   readonly origin: StreamOrigin;
   /** Every message up to this stream sequence is settled; 0 before the first. */
   readonly sequence: number;
+  /** Set while the consumer is another program's, which may take it along. */
+  readonly shared?: SharedFloor | undefined;
 }
 
 /** Keeps the ledger small. All methods may throw {@linkcode StoreUnavailableError}. */
 export interface LedgerKeeper {
-  /** Remembers a floor, with the time it was seen. */
+  /** Remembers a floor, with the time it was seen; a shared one as the place to go on from, too. */
   recordFloor(floor: AckFloor): Promise<void>;
   /**
    * Deletes a chunk of entries below a floor that the same incarnation of the consumer had reached
@@ -300,8 +338,14 @@ export interface StreamState {
   readonly lastSequence: number;
 }
 
+/**
+ * When the message of a sequence was stored, the server's text; null when it is not there. Asks the
+ * server, and may reject.
+ */
+export type StoredAt = (sequence: number) => Promise<string | null>;
+
 /** Asked only when the consumer does not exist and must be created. */
-export type ChooseStart = (stream: StreamState) => Promise<StartPosition>;
+export type ChooseStart = (stream: StreamState, storedAt: StoredAt) => Promise<StartPosition>;
 
 /** What the consumer allows, as the server holds it; null under core NATS. */
 export interface ConsumerLimits {

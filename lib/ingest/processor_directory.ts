@@ -68,13 +68,13 @@ export class ProcessorDirectory {
 
   /**
    * The processor if the cache knows it, null for a fresh miss, undefined when it must be looked up.
-   * An answer past its time is given once more and fetched anew meanwhile.
+   * An answer past its time is given once more and fetched anew meanwhile. `nowMs` is monotonic.
    */
-  peek(key: ProcessorKey): ProcessorRecord | null | undefined {
+  peek(key: ProcessorKey, nowMs: number): ProcessorRecord | null | undefined {
     const name = keyName(key);
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
-    const ageMs = this.#options.clock.monotonic() - entry.foundAtMs;
+    const ageMs = nowMs - entry.foundAtMs;
     if (entry.record === null) return ageMs < MISS_MS ? null : undefined;
     if (ageMs >= this.#options.cacheMs) this.#refresh(key);
     return entry.record;

@@ -76,10 +76,22 @@ export class Segments {
     if (this.#segments.length > 1 && this.first.batch.isEmpty) this.#segments.shift();
   }
 
+  /** Puts back what a failed flush had taken of a segment, which may have been left behind. */
+  restore(segment: Segment, deliveries: readonly Delivery[]): void {
+    segment.batch.restore(deliveries);
+    const isThere = this.#segments.some(({ batch }) => batch === segment.batch);
+    if (!isThere) this.#segments.unshift(segment);
+  }
+
   /** Takes the oldest deliveries, whatever settings they were received with. */
   takeAny(cap: FlushCap): Delivery[] {
     this.advance();
     return this.first.batch.isEmpty ? [] : this.first.batch.take(cap);
+  }
+
+  /** See {@linkcode Batch.copyPayloads}. */
+  copyPayloads(beforeMs: number): void {
+    for (const { batch } of this.#segments) batch.copyPayloads(beforeMs);
   }
 
   /** See {@linkcode extendAll}. */

@@ -91,6 +91,15 @@ export class StoreGate {
     }
   }
 
+  /** A turn for work that may as well wait: null unless another stays free for whoever comes. */
+  takeSpare(): StoreTurn | null {
+    const isSpare = !this.isOutage && this.#waiters.length === 0 &&
+      this.#turns + 1 < this.#turnsMax;
+    if (!isSpare) return null;
+    this.#turns++;
+    return this.#turn();
+  }
+
   #turn(): StoreTurn {
     let over = false;
     return {

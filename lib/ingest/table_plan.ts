@@ -49,12 +49,19 @@ export interface TablePlanOptions {
 /** What a change of the table is to bring. */
 type Wanted = Pick<TableChange, "columns" | "widenings" | "overflow">;
 
-/** See the head of this file. */
+/** A table as it was seen, and the plan made for it: rows by this plan go to no other state of it. */
+export interface PlannedTable {
+  /** Null when it does not exist. */
+  readonly table: TableDescription | null;
+  readonly plan: ColumnPlan;
+}
+
+/** See the head of this file. Two flushes may use it by turns, one behind the other. */
 export class TablePlan {
   readonly #options: TablePlanOptions;
   readonly #refused: RefusedChanges;
   #table: TableDescription | null = null;
-  #plan: ColumnPlan | null = null;
+  #planned: PlannedTable | null = null;
   #isClaimed = false;
   #sendDefaults: ReadonlySet<string> = new Set();
 
@@ -69,36 +76,42 @@ export class TablePlan {
   }
 
   /** The plan for the table as it was last seen; looks when nobody did. */
-  async current(): Promise<ColumnPlan> {
+  async current(): Promise<PlannedTable> {
     const { identity, settings, store } = this.#options;
     this.#table ??= await store.describe(identity);
     const closed = this.#closedReason();
     const overflowRefusal = this.#refused.reason("overflow", OVERFLOW_COLUMN);
-    const options = this.#plan?.options;
+    const planned = this.#planned;
+    const options = planned?.plan.options;
     if (
-      this.#plan !== null && options?.closed === closed &&
+      planned !== null && planned.table === this.#table && options?.closed === closed &&
       options.overflowRefusal === overflowRefusal
-    ) return this.#plan;
-    this.#plan = compilePlan(this.#table, {
+    ) return planned;
+    const plan = compilePlan(this.#table, {
       includeTimestamp: settings.includeTimestamp,
       sendDefaults: this.#sendDefaults,
+      prefersBinary: true,
       misfits: settings.onTypeConflict === "reject" ? "reject" : "overflow",
       closed,
       overflowRefusal,
     });
-    return this.#plan;
+    return this.#planned = { table: this.#table, plan };
   }
 
-  /** Goes on with a plan that an encoder made of the current one, as it sends more columns. */
-  keep(plan: ColumnPlan): void {
-    this.#plan = plan;
+  /**
+   * Goes on with a plan that an encoder made of the current one, as it sends more columns; not when
+   * another flush has left the current one behind.
+   */
+  keep(before: PlannedTable, plan: ColumnPlan): void {
+    if (this.#planned !== before || before.plan === plan) return;
+    this.#planned = { ...before, plan };
     this.#sendDefaults = plan.options.sendDefaults ?? this.#sendDefaults;
   }
 
   /** Somebody else changed the table. */
   forget(): void {
     this.#table = null;
-    this.#plan = null;
+    this.#planned = null;
     this.#refused.forget();
   }
 
@@ -124,7 +137,7 @@ export class TablePlan {
   async change(wanted: Wanted, cause: MessageIdentity | null): Promise<void> {
     const { identity, settings, store, counters } = this.#options;
     const isNew = this.#table === null;
-    this.#plan = null;
+    this.#planned = null;
     const { table, refused } = await store.change({
       ...wanted,
       table: identity,

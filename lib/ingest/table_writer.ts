@@ -10,17 +10,20 @@ import type { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Clock } from "../clock.ts";
 import { TableUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { TableDescription } from "../schema/table_description.ts";
 import type { Counters } from "./counters.ts";
 import type { Delivery } from "./delivery.ts";
 import { type DistinctDeliveries, distinctInStreamOrder } from "./distinct_deliveries.ts";
-import type {
-  Flush,
-  FlushOutcome,
-  Reject,
-  RouteStatus,
-  RowRefusal,
-  TableIdentity,
-  TableStore,
+import {
+  ALONE,
+  type Flush,
+  type FlushOutcome,
+  type FlushPace,
+  type Reject,
+  type RouteStatus,
+  type RowRefusal,
+  type TableIdentity,
+  type TableStore,
 } from "./ports.ts";
 import type { ProcessorSettings } from "./processor_settings.ts";
 import { StatusTally } from "./status.ts";
@@ -77,21 +80,36 @@ export class TableWriter {
     buffer: RowBuffer,
     notes: readonly string[],
   ): Promise<FlushReport> {
+    const report = await this.flushInPace(deliveries, buffer, { notes, pace: ALONE });
+    if (report === null) throw new TypeError("Cannot call off a flush that follows none");
+    return report;
+  }
+
+  /** The same for a flush that follows another, or is to be followed; null when it is called off. */
+  async flushInPace(
+    deliveries: readonly Delivery[],
+    buffer: RowBuffer,
+    { notes, pace }: { readonly notes: readonly string[]; readonly pace: FlushPace },
+  ): Promise<FlushReport | null> {
     const { store, settings, counters, fastEncoder } = this.#options;
     const distinct = distinctInStreamOrder(deliveries);
     for (let plans = 0; plans < PLANS_MAX; plans++) {
-      const encoded = encodeBatch(await this.#plan.current(), distinct.deliveries, buffer, {
+      const planned = await this.#plan.current();
+      const encoded = encodeBatch(planned.plan, distinct.deliveries, buffer, {
         onInvalidText: settings.onInvalidText,
         defaults: store.supportsDefaultMarker ? "marker" : "runs",
         fast: fastEncoder,
       });
-      this.#plan.keep(encoded.plan);
+      this.#plan.keep(planned, encoded.plan);
       const wanted = this.#plan.wanted(encoded);
       if (wanted !== null) {
+        // The flush before holds the table's lock as long as it is under way.
+        if (!await pace.mayWrite) return null;
         await this.#plan.change(wanted, distinct.identities[0] ?? null);
         continue;
       }
-      const outcome = await store.write(this.#flushOf(encoded, distinct));
+      const outcome = await store.write(this.#flushOf(planned.table, encoded, distinct), pace);
+      if (outcome.kind === "called-off") return null;
       if (outcome.kind === "committed") return this.#report(outcome, encoded, distinct, notes);
       counters.stalePlans++;
       this.#plan.forget();
@@ -102,12 +120,17 @@ export class TableWriter {
     );
   }
 
-  #flushOf(encoded: EncodedBatch, distinct: DistinctDeliveries): Flush {
+  #flushOf(
+    table: TableDescription | null,
+    encoded: EncodedBatch,
+    distinct: DistinctDeliveries,
+  ): Flush {
     return {
-      table: this.#plan.table,
+      table,
       runs: encoded.runs,
       defaultMarker: encoded.usesMarker ? DEFAULT_MARKER : null,
       rows: encoded.rows,
+      format: encoded.plan.format,
       messages: distinct.deliveries.map(({ replayOf }, index) => ({
         identity: distinct.identities[index] ?? null,
         replayOf,
@@ -165,12 +188,10 @@ export class TableWriter {
     counters.textReplacements += encoded.textReplacements;
     counters.overflowValues += encoded.overflowValues;
     const tally = new StatusTally();
-    const recordsOf = new Map<Uint8Array, number>();
-    for (const [index, delivery] of distinct.deliveries.entries()) {
-      const { routeId, recordCount, payload } = delivery;
+    for (const [index, { routeId, recordCount }] of distinct.deliveries.entries()) {
       tally.countMessage(routeId, recordCount, distinct.identities[index] ?? null);
-      recordsOf.set(payload, recordCount);
     }
+    const recordsOf = outcome.rejects.length === 0 ? NO_RECORDS : recordsByPayload(distinct);
     for (const { routeId, ordinal, payload, reason } of outcome.rejects) {
       if (ordinal < 0) counters.rejectedMessages++;
       else counters.rejectedRows++;
@@ -194,6 +215,12 @@ export class TableWriter {
       count: textReplacements,
     });
   }
+}
+
+const NO_RECORDS: ReadonlyMap<Uint8Array, number> = new Map();
+
+function recordsByPayload({ deliveries }: DistinctDeliveries): ReadonlyMap<Uint8Array, number> {
+  return new Map(deliveries.map(({ payload, recordCount }) => [payload, recordCount]));
 }
 
 /** Which table the rows of a processor go to (contract §5). */

@@ -1,6 +1,6 @@
 /**
- * The writers by processor id, and the one timer that moves them: it flushes what is due by age,
- * extends ack deadlines, presses the oldest batches when memory or the consumer's limit runs out,
+ * The writers by processor id, and the one timer that moves them: it flushes what is due by age, has
+ * payloads that wait long copied, extends ack deadlines, presses the oldest batches when memory or the consumer's limit runs out,
  * has settings looked up again, and evicts writers that were idle for long.
  */
 import type { Clock } from "../clock.ts";
@@ -74,6 +74,7 @@ export class WriterCache implements Disposable {
   /** One round of the timer. */
   sweep(): void {
     const nowMs = this.#clock.monotonic();
+    const copyBeforeMs = this.#options.context.flow.copyBefore(nowMs);
     for (const writer of this.#writers.values()) {
       if (!writer.isBusy) {
         if (nowMs - writer.usedAtMs >= this.#options.idleMs) {
@@ -82,6 +83,7 @@ export class WriterCache implements Disposable {
         continue;
       }
       writer.poke(nowMs);
+      writer.copyPayloads(copyBeforeMs);
       if (nowMs - writer.settingsAtMs >= this.#options.settingsMs) {
         this.#options.refreshSettings(writer.processorId);
       }

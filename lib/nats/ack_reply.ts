@@ -25,8 +25,52 @@ const TOKENS_LONG = 11;
 const TOKENS_BEFORE_SHORT = 4;
 const TOKENS_BEFORE_LONG = 6;
 
+/**
+ * The front of the last reply subject in the short form, up to the deliveries: the next message
+ * mostly comes from the same consumer.
+ */
+let knownFront = PREFIX;
+/** Tokens behind it. */
+const TOKENS_BEHIND = TOKENS_SHORT - TOKENS_BEFORE_SHORT;
+
 /** Parses the reply subject of a JetStream message; null when it is none. */
 export function parseAckReply(reply: string): AckReply | null {
+  return parseKnown(reply) ?? parseAny(reply);
+}
+
+/** Null when the front is another one, or when anything is unusual. */
+function parseKnown(reply: string): AckReply | null {
+  if (knownFront === PREFIX || !reply.startsWith(knownFront)) return null;
+  let deliveryCount = 0;
+  let sequence = 0;
+  let storedStart = 0;
+  let storedEnd = 0;
+  let value = 0;
+  let tokens = 1;
+  let tokenStart = knownFront.length;
+  for (let i = tokenStart; i < reply.length; i++) {
+    const code = reply.charCodeAt(i);
+    if (code !== DOT) {
+      if (code < 48 || code > 57) return null;
+      value = value * 10 + code - 48;
+      continue;
+    }
+    if (i === tokenStart) return null;
+    if (tokens === 1) deliveryCount = value;
+    else if (tokens === 2) sequence = value;
+    else if (tokens === 4) {
+      storedStart = tokenStart;
+      storedEnd = i;
+    }
+    value = 0;
+    tokens++;
+    tokenStart = i + 1;
+  }
+  if (tokens !== TOKENS_BEHIND) return null;
+  return { sequence, storedNs: reply.slice(storedStart, storedEnd), deliveryCount };
+}
+
+function parseAny(reply: string): AckReply | null {
   if (!reply.startsWith(PREFIX)) return null;
   let tokens = 1;
   for (let i = 0; i < reply.length; i++) if (reply.charCodeAt(i) === DOT) tokens++;
@@ -42,6 +86,7 @@ export function parseAckReply(reply: string): AckReply | null {
   const sequence = digitsBetween(reply, deliveryEnd + 1, sequenceEnd);
   const stored = digitsBetween(reply, consumerEnd + 1, storedEnd);
   if (deliveryCount < 0 || sequence < 0 || stored < 0) return null;
+  if (tokens === TOKENS_SHORT) knownFront = reply.slice(0, at);
   return { sequence, storedNs: reply.slice(consumerEnd + 1, storedEnd), deliveryCount };
 }
 

@@ -6,12 +6,12 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type { Clock } from "../clock.ts";
-import type { AckFloor, ChooseStart } from "../ingest/ports.ts";
+import type { AckFloor, ChooseStart, SharedFloor } from "../ingest/ports.ts";
 import type { Log } from "../log.ts";
 import { retry } from "../retry.ts";
 import { apiFailure, isNotFound } from "./api_error.ts";
 import type { Connection } from "./connection.ts";
-import { attachConsumer, type ConsumerBinding } from "./consumers.ts";
+import { attachConsumer, type ConsumerBinding, storedAt } from "./consumers.ts";
 import type { StreamRoute } from "./stream_route.ts";
 import { RepeatedLog } from "./repeated_log.ts";
 
@@ -38,6 +38,8 @@ export class Attachment {
   readonly #api: JetStreamManager;
   readonly #repeated: RepeatedLog;
   #binding: ConsumerBinding;
+  /** The last floor of a shared consumer: its message is asked for once. */
+  #sharedFloor: SharedFloor | null = null;
   /** Why the consumer cannot be had at the moment. */
   #failure: string | null = null;
 
@@ -94,6 +96,7 @@ export class Attachment {
       stream === before.stream
     ) return;
     this.#binding = found;
+    this.#sharedFloor = null;
     log.warn("Attached to another incarnation of stream or consumer", {
       stream,
       consumer: found.origin.consumer,
@@ -123,16 +126,26 @@ export class Attachment {
    * @throws {Error} the server does not answer, or the consumer is gone or another one by now
    */
   async ackFloor(): Promise<AckFloor> {
-    const { origin } = this.#binding;
+    const { origin, isShared } = this.#binding;
     try {
       const info = await this.#api.consumers.info(origin.stream, origin.consumer);
       if (info.created === origin.consumerCreated) {
-        return { origin, sequence: info.ack_floor.stream_seq };
+        const sequence = info.ack_floor.stream_seq;
+        const shared = isShared ? await this.#sharedFloorAt(sequence) : undefined;
+        return { origin, sequence, shared };
       }
     } catch (error) {
       throw apiFailure(`look the consumer '${origin.consumer}' up`, error);
     }
     throw new Error(`The consumer '${origin.consumer}' was made anew`);
+  }
+
+  async #sharedFloorAt(sequence: number): Promise<SharedFloor> {
+    if (this.#sharedFloor?.sequence === sequence) return this.#sharedFloor;
+    const { stream } = this.#binding.origin;
+    // Without the time, because the NATS user may not ask, somebody has to say where to go on.
+    const time = await storedAt(this.#api, stream, sequence).catch(() => null);
+    return this.#sharedFloor = { sequence, storedAt: time };
   }
 
   /** True when the server holds this very incarnation of stream and consumer. */

@@ -5,10 +5,11 @@
  * then ends the process.
  */
 import type { ConnectionOptions, NatsConnection, Server } from "@nats-io/nats-core";
-import { NatsConnectionImpl, setTransportFactory } from "@nats-io/nats-core/internal";
+import { NatsConnectionImpl, setTransportFactory, State } from "@nats-io/nats-core/internal";
 import type { Transport } from "@nats-io/nats-core/internal";
 import type { Clock } from "../clock.ts";
 import type { ByteChannel, ChannelHandlers } from "./byte_channel.ts";
+import { MessageTap, type TappedStream } from "./message_tap.ts";
 import { openTcpChannel } from "./tcp_channel.ts";
 import { openTlsChannel } from "./tls_channel.ts";
 import { openWebSocketChannel } from "./websocket_channel.ts";
@@ -16,14 +17,42 @@ import { openWebSocketChannel } from "./websocket_channel.ts";
 /** A WebSocket server that does not answer the close is left alone after this, in milliseconds. */
 const FAREWELL_TIMEOUT_MS = 1_000;
 
+/** A client on this transport. */
+export interface Client {
+  readonly connection: NatsConnection;
+  readonly tap: MessageTap;
+  /**
+   * Sends frames of the protocol as they are, behind everything that was published before; drops
+   * them when the connection is closed for good. While it reconnects they share the fate of what is
+   * published.
+   */
+  readonly sendFrames: (frames: Uint8Array) => void;
+}
+
+/**
+ * Taps by the options that a client gives its transports: the factory is shared by all connections,
+ * and cannot know whose transport it makes.
+ */
+const taps = new WeakMap<ConnectionOptions, MessageTap>();
+
 /** Connects with this transport, to TCP and WebSocket servers alike. */
-export function connectClient(
-  options: ConnectionOptions,
-  clock: Clock,
-): Promise<NatsConnection> {
+export async function connectClient(options: ConnectionOptions, clock: Clock): Promise<Client> {
   // Without a DNS function: named hosts are what the program may connect to, not their addresses.
   setTransportFactory({ factory: () => new ClientTransport(clock) });
-  return NatsConnectionImpl.connect(options);
+  const connection = await NatsConnectionImpl.connect(options);
+  if (!(connection instanceof NatsConnectionImpl)) {
+    throw new TypeError("Cannot use the client as it is none of the version that was tested");
+  }
+  const { protocol } = connection;
+  const tap = new MessageTap(() => protocol.parser.state === State.OP_START);
+  taps.set(protocol.options, tap);
+  return {
+    connection,
+    tap,
+    sendFrames(frames): void {
+      if (!connection.isClosed()) protocol.sendCommand(frames);
+    },
+  };
 }
 
 /** `connecting` until `connect` is done, `closed` for good. */
@@ -39,6 +68,9 @@ class ClientTransport implements Transport {
   #channel: ByteChannel | null = null;
   #opening: { close(): void } | null = null;
   #chunks: Uint8Array[] = [];
+  /** The client's own; identifies it. */
+  #options: ConnectionOptions = {};
+  #tapped: TappedStream | null = null;
   #wake = Promise.withResolvers<void>();
   /** The other side knows that the channel is closed. */
   #farewell: Promise<void> = Promise.resolve();
@@ -48,6 +80,7 @@ class ClientTransport implements Transport {
   }
 
   async connect(server: Server, options: ConnectionOptions): Promise<void> {
+    this.#options = options;
     const channel = await openChannel(server, options, {
       onData: (chunk) => {
         this.#chunks.push(chunk);
@@ -108,7 +141,11 @@ class ClientTransport implements Transport {
       }
       const chunks = this.#chunks;
       this.#chunks = [];
-      yield* chunks;
+      for (const chunk of chunks) {
+        this.#tapped ??= taps.get(this.#options)?.openStream() ?? null;
+        if (this.#tapped === null) yield chunk;
+        else for (const piece of this.#tapped.take(chunk)) yield piece;
+      }
     }
   }
 

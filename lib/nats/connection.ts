@@ -20,7 +20,9 @@ import {
 import type { NatsSettings } from "../config/settings.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { connectClient } from "./client_transport.ts";
+import { AckSender } from "./ack_sender.ts";
+import { type Client, connectClient } from "./client_transport.ts";
+import type { MessageTap } from "./message_tap.ts";
 import { RepeatedLog } from "./repeated_log.ts";
 
 /** One attempt to connect takes no longer, in milliseconds. */
@@ -59,6 +61,8 @@ export interface OpenConnectionOptions {
 /** An open connection. Disposing it drains it. */
 export interface Connection extends AsyncDisposable {
   readonly client: NatsConnection;
+  readonly tap: MessageTap;
+  readonly acks: AckSender;
   readonly inboxPrefix: string;
   /** False while it reconnects. */
   readonly isConnected: boolean;
@@ -79,7 +83,7 @@ export interface Connection extends AsyncDisposable {
  */
 export async function openConnection(options: OpenConnectionOptions): Promise<Connection> {
   const servers = parseNatsUrls(options.urls, "ROUTING_FILE: url");
-  const client = await dial(servers, options);
+  const { connection: client, tap, sendFrames } = await dial(servers, options);
   const listeners = new Set<() => void>();
   const state = { isConnected: true, isWanted: true };
   const watching = watch({ client, listeners, state, options });
@@ -87,6 +91,8 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
   let probing: Promise<void> | null = null;
   return {
     client,
+    tap,
+    acks: new AckSender(sendFrames),
     inboxPrefix: options.inboxPrefix ?? DEFAULT_INBOX_PREFIX,
     get isConnected(): boolean {
       return state.isConnected;
@@ -113,7 +119,7 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
 async function dial(
   servers: NatsServers,
   options: OpenConnectionOptions,
-): Promise<NatsConnection> {
+): Promise<Client> {
   const { settings } = options;
   const addresses = servers.addresses.map(describeNatsAddress);
   const shared = connectionOptions(servers, options);

@@ -48,6 +48,8 @@ export interface ConsumerBinding {
   readonly streamLimits: StreamLimits;
   /** As the server holds it. */
   readonly config: ConsumerConfig;
+  /** Another program made it, and may delete it when it stops (contract §2). */
+  readonly isShared: boolean;
   /** Where it differs from the route, one sentence each. */
   readonly differences: readonly string[];
 }
@@ -74,7 +76,7 @@ export async function attachConsumer(options: AttachOptions): Promise<ConsumerBi
     const stream = await ensureStream(options);
     try {
       const found = await consumerInfo(options.api, stream.config.name, route.queue);
-      return bindingOf(found ?? await createConsumer(options, stream), stream, route);
+      return bindingOf(found ?? await createConsumer(options, stream), stream, options);
     } catch (error) {
       const isRace = isNotFound(error) || hasApiCode(error, ...EXISTS_ALREADY);
       if (!isRace) throw error;
@@ -97,7 +99,11 @@ async function consumerInfo(
   }
 }
 
-function bindingOf(info: ConsumerInfo, stream: StreamInfo, route: StreamRoute): ConsumerBinding {
+function bindingOf(
+  info: ConsumerInfo,
+  stream: StreamInfo,
+  { route, inboxPrefix }: AttachOptions,
+): ConsumerBinding {
   const { config } = info;
   const kind = kindOf(config);
   if (route.mode !== null && route.mode !== kind) {
@@ -127,8 +133,32 @@ function bindingOf(info: ConsumerInfo, stream: StreamInfo, route: StreamRoute): 
     limits: limitsOf(config),
     streamLimits: streamLimitsOf(stream.config),
     config,
+    isShared: kind === "push" &&
+      config.deliver_subject !== pushSubject(inboxPrefix, stream.config.name, route.queue),
     differences: differencesOf(config, route),
   };
+}
+
+/** The same for everybody who creates it, so that two at once ask for the same consumer. */
+function pushSubject(inboxPrefix: string, stream: string, queue: string): string {
+  return `${inboxPrefix}.push.${stream}.${queue}`;
+}
+
+/**
+ * When a message was stored, the server's text verbatim; null when the stream does not have it.
+ *
+ * @throws {Error} the server does not answer, or refuses
+ */
+export async function storedAt(
+  api: JetStreamManager,
+  stream: string,
+  sequence: number,
+): Promise<string | null> {
+  try {
+    return (await api.streams.getMessage(stream, { seq: sequence }))?.timestamp ?? null;
+  } catch (error) {
+    throw apiFailure(`read message ${sequence} of the stream '${stream}'`, error);
+  }
 }
 
 async function createConsumer(options: AttachOptions, stream: StreamInfo): Promise<ConsumerInfo> {
@@ -141,10 +171,9 @@ async function createConsumer(options: AttachOptions, stream: StreamInfo): Promi
     messages: state.messages,
     firstSequence: state.first_seq,
     lastSequence: state.last_seq,
-  });
+  }, (sequence) => storedAt(api, name, sequence));
   const kind = route.mode ?? "pull";
-  // The same for everybody who creates it, so that two at once ask for the same consumer.
-  const deliverSubject = `${inboxPrefix}.push.${name}.${route.queue}`;
+  const deliverSubject = pushSubject(inboxPrefix, name, route.queue);
   const config = newConsumer({ kind, route, stream, start, deliverSubject });
   try {
     const created = await api.consumers.add(name, config);

@@ -23,6 +23,7 @@ export interface CoreSourceOptions {
 /** A source that reads a subject of core NATS. */
 export class CoreSource implements NatsSource {
   readonly kind = "core";
+  readonly isShared = false;
   readonly limits = null;
   readonly streamLimits = null;
   readonly canPause = false;

@@ -12,6 +12,8 @@ export interface NatsSource extends Source {
    * A sentence that says why nothing comes and what to do; null when all is well. Asks the server.
    */
   health(): Promise<string | null>;
+  /** Another program made the consumer, and may delete it when it stops. */
+  readonly isShared: boolean;
   /** What the stream drops by itself; null under core NATS. */
   readonly streamLimits: StreamLimits | null;
 }

@@ -44,6 +44,7 @@ type Mode = "idle" | "flowing" | "paused" | "stopped";
 /** A source that pulls. */
 export class PullSource implements NatsSource {
   readonly kind = "pull";
+  readonly isShared = false;
   readonly canPause = true;
   readonly #options: PullSourceOptions;
   readonly #repeated: RepeatedLog;
@@ -62,6 +63,8 @@ export class PullSource implements NatsSource {
   #restartRenewal = new AbortController();
   #stopping: Promise<void> | null = null;
   #heardMs = 0;
+  /** Something was heard since the last tick; the clock is not asked once a message. */
+  #hasHeard = false;
   #refusal: string | null = null;
 
   constructor(options: PullSourceOptions) {
@@ -91,6 +94,11 @@ export class PullSource implements NatsSource {
         else this.#onMessage(message, onMessage);
       },
     });
+    this.#open.use(
+      connection.tap.listen(this.#subscription.getID(), (reply, payload) => {
+        this.#onStored(reply, payload, onMessage);
+      }),
+    );
     this.#open.use(connection.onReconnect(() => this.#onReconnect()));
     this.#open.use(clock.every(TICK_MS, () => this.#tick()));
     this.#heardMs = clock.monotonic();
@@ -140,22 +148,29 @@ export class PullSource implements NatsSource {
   }
 
   #onMessage(message: Msg, receive: (message: IncomingMessage) => void): void {
-    const { clock, log } = this.#options;
-    this.#heardMs = clock.monotonic();
     if (message.data.length === 0 && (message.headers?.code ?? 0) > 0) {
+      this.#hasHeard = true;
       return this.#onStatus(message);
     }
-    const reply = message.reply ?? "";
+    this.#onStored(message.reply ?? "", message.data, receive);
+  }
+
+  #onStored(
+    reply: string,
+    payload: Uint8Array,
+    receive: (message: IncomingMessage) => void,
+  ): void {
+    this.#hasHeard = true;
     const fields = parseAckReply(reply);
     if (fields === null) {
       this.#repeated.warn("A message came without JetStream's reply subject and is ignored");
       return;
     }
     this.#window.received();
-    const taken = new StreamMessage(this.#messageSource, reply, fields, message.data);
+    const taken = new StreamMessage(this.#messageSource, reply, fields, payload);
     // While it is not known whether the stream is still the same, its messages cannot be named.
     if (this.#mode === "stopped" || this.#renewing !== null) return taken.nak(0);
-    handOver(taken, receive, log);
+    handOver(taken, receive, this.#options.log);
     this.#pull();
   }
 
@@ -199,6 +214,8 @@ export class PullSource implements NatsSource {
 
   #tick(): void {
     const { clock, connection } = this.#options;
+    if (this.#hasHeard) this.#heardMs = clock.monotonic();
+    this.#hasHeard = false;
     if (this.#mode !== "flowing" || this.#renewing !== null || !connection.isConnected) return;
     const silentMs = clock.monotonic() - this.#heardMs;
     if (this.#window.outstanding > 0 && silentMs > this.#times.silenceMaxMs) {
@@ -264,7 +281,8 @@ export class PullSource implements NatsSource {
   #newMessageSource(): MessageSource {
     const { connection, attachment } = this.#options;
     const { origin, limits } = attachment.binding;
-    return { publisher: connection.client, origin, maxDeliver: limits.maxDeliver };
+    const { client: publisher, acks } = connection;
+    return { publisher, acks, origin, maxDeliver: limits.maxDeliver };
   }
 }
 

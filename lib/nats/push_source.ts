@@ -66,6 +66,10 @@ export class PushSource implements NatsSource {
     return this.#options.attachment.binding.streamLimits;
   }
 
+  get isShared(): boolean {
+    return this.#options.attachment.binding.isShared;
+  }
+
   get limits(): ConsumerLimits {
     return this.#options.attachment.binding.limits;
   }
@@ -212,6 +216,7 @@ export class PushSource implements NatsSource {
   #newMessageSource(): MessageSource {
     const { connection, attachment } = this.#options;
     const { origin, limits } = attachment.binding;
-    return { publisher: connection.client, origin, maxDeliver: limits.maxDeliver };
+    const { client: publisher, acks } = connection;
+    return { publisher, acks, origin, maxDeliver: limits.maxDeliver };
   }
 }

@@ -5,8 +5,9 @@
  */
 import type { IncomingMessage, MessageIdentity, StreamOrigin } from "../ingest/delivery.ts";
 import type { AckReply } from "./ack_reply.ts";
+import type { AckSender } from "./ack_sender.ts";
 
-/** The part of a client that settlements need. */
+/** The part of a client that settlements other than acks need. */
 export interface SettlementPublisher {
   publish(subject: string, payload: Uint8Array): void;
 }
@@ -14,13 +15,13 @@ export interface SettlementPublisher {
 /** What a source's messages share. */
 export interface MessageSource {
   readonly publisher: SettlementPublisher;
+  readonly acks: AckSender;
   readonly origin: StreamOrigin;
   /** Deliveries of one message; Infinity when unlimited. */
   readonly maxDeliver: number;
 }
 
 const encoder = new TextEncoder();
-const ACK = encoder.encode("+ACK");
 const NAK = encoder.encode("-NAK");
 // Plain, without a reason: servers before 2.10 do not take a term that has one.
 const TERM = encoder.encode("+TERM");
@@ -28,22 +29,18 @@ const WORKING = encoder.encode("+WPI");
 
 /** One JetStream message; it is its own identity. */
 export class StreamMessage implements IncomingMessage, MessageIdentity {
-  readonly origin: StreamOrigin;
   readonly sequence: number;
   readonly storedNs: string;
   readonly deliveryCount: number;
-  readonly isLastDelivery: boolean;
-  readonly #publisher: SettlementPublisher;
+  readonly #source: MessageSource;
   readonly #reply: string;
   #payload: Uint8Array | null;
 
   constructor(source: MessageSource, reply: string, fields: AckReply, payload: Uint8Array) {
-    this.origin = source.origin;
     this.sequence = fields.sequence;
     this.storedNs = fields.storedNs;
     this.deliveryCount = fields.deliveryCount;
-    this.isLastDelivery = fields.deliveryCount >= source.maxDeliver;
-    this.#publisher = source.publisher;
+    this.#source = source;
     this.#reply = reply;
     this.#payload = payload;
   }
@@ -56,6 +53,14 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
     return this.#payload;
   }
 
+  get origin(): StreamOrigin {
+    return this.#source.origin;
+  }
+
+  get isLastDelivery(): boolean {
+    return this.deliveryCount >= this.#source.maxDeliver;
+  }
+
   get identity(): MessageIdentity {
     return this;
   }
@@ -66,7 +71,7 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
   }
 
   ack(): void {
-    this.#settle(ACK);
+    this.#source.acks.add(this.#reply);
   }
 
   nak(delayMs: number): void {
@@ -85,7 +90,7 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
 
   #settle(payload: Uint8Array): void {
     try {
-      this.#publisher.publish(this.#reply, payload);
+      this.#source.publisher.publish(this.#reply, payload);
     } catch {
       // The connection is closed for good: the server delivers the message again, and the ledger
       // knows whether its rows landed.

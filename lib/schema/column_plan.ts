@@ -6,6 +6,7 @@
  */
 import { codecOf, type ColumnCodec } from "./column_codec.ts";
 import { keyOfColumn } from "./column_keys.ts";
+import { type CopyFormat, hasBinaryForm } from "./copy_format.ts";
 import { OVERFLOW_COLUMN } from "./identifiers.ts";
 import type { TableColumn, TableDescription, ValueType } from "./table_description.ts";
 
@@ -39,6 +40,8 @@ export interface PlanOptions {
   readonly includeTimestamp: boolean;
   /** Keys whose columns are sent although they have a DEFAULT or are identities. */
   readonly sendDefaults?: ReadonlySet<string>;
+  /** Rows are sent as COPY binary where every column sent allows it; not unless given. */
+  readonly prefersBinary?: boolean;
   /**
    * What becomes of a value that its column does not hold: it goes to `_overflow`, or the row is a
    * reject; `reject` unless given.
@@ -63,6 +66,8 @@ export interface ColumnPlan {
   readonly unsentKeys: ReadonlyMap<string, UnsentKey>;
   /** The table has the column `_overflow`, which is sent behind all others; else null. */
   readonly overflow: { readonly hasDefault: boolean } | null;
+  /** How the rows are encoded, for all of them alike. */
+  readonly format: CopyFormat;
   /** The receipt time is wanted and the table has no column for it. */
   readonly lacksTimestamp: boolean;
 }
@@ -72,6 +77,7 @@ export function compilePlan(table: TableDescription | null, options: PlanOptions
   const columns: PlannedColumn[] = [];
   const unsentKeys = new Map<string, UnsentKey>();
   const placed = new Set<string>();
+  let isBinary = options.prefersBinary ?? false;
   for (const column of table?.columns ?? []) {
     const key = keyOfColumn(column);
     // Where two columns claim one key, the first of them has it.
@@ -85,18 +91,22 @@ export function compilePlan(table: TableDescription | null, options: PlanOptions
       unsentKeys.set(key, unsent);
       continue;
     }
+    const hasDefault = fillsItself(column) && !isReceiptTime;
+    isBinary &&= hasBinaryForm(column) && !hasDefault;
     columns.push({
       name: column.name,
       key: isReceiptTime ? null : key,
       codec: codecOf(column),
       typeWords: typeWords(column),
-      hasDefault: fillsItself(column) && !isReceiptTime,
+      hasDefault,
     });
   }
   if (options.includeTimestamp) unsentKeys.set(TIMESTAMP_KEY, { kind: "ignored" });
   const lacksTimestamp = options.includeTimestamp && !placed.has(TIMESTAMP_KEY);
   const overflow = overflowOf(table);
-  return { table, options, columns, unsentKeys, overflow, lacksTimestamp };
+  isBinary &&= columns.length > 0 && overflow?.hasDefault !== true;
+  const format = isBinary ? "binary" : "text";
+  return { table, options, columns, unsentKeys, overflow, format, lacksTimestamp };
 }
 
 /** The same plan with the columns of these keys sent although they have a DEFAULT. */

@@ -16,24 +16,51 @@ export const COPY_CHUNK_BYTES = 128 * 1024;
 export interface CopyQuery {
   resolve(value: unknown): void;
   reject(error: unknown): void;
+  /** Told of each row that a statement before the COPY answers, with the result that counts it. */
+  forEach(onRow: (row: unknown, result: { count: number | null }) => void): unknown;
   writable(): Promise<Writable>;
 }
 
+/** What may happen around the data of a COPY that is one of several statements in one query. */
+export interface CopySteps {
+  /** Told of each row that the statements before the COPY answer, in order. Must not throw. */
+  readonly onRow?: (row: unknown) => void;
+  /** The server waits for data. When this throws, the query is made to fail before any is sent. */
+  readonly onReady?: () => Promise<void> | void;
+  /** The next thing sent is the end of the data: the statements behind the COPY will be carried out. */
+  readonly onEnd?: (() => void) | undefined;
+}
+
+/** What the server said when all was done. */
+export interface CopyResult {
+  /** Rows that it counted. */
+  readonly rows: number;
+  /** Command tag of the query's last statement. */
+  readonly tag: string;
+}
+
 /**
- * Sends the chunks and resolves to the number of rows that the server counted. The connection is
- * ready for the next statement then, whether the COPY succeeded or not.
+ * Sends the chunks and resolves to what the server counted. The connection is ready for the next
+ * statement then, whether the query succeeded or not.
  */
-export function copyIn(query: CopyQuery, chunks: Iterable<Uint8Array>): Promise<number> {
-  const outcome = Promise.withResolvers<number>();
+export function copyIn(
+  query: CopyQuery,
+  chunks: Iterable<Uint8Array>,
+  steps: CopySteps = {},
+): Promise<CopyResult> {
+  const outcome = Promise.withResolvers<CopyResult>();
   const progress = { isSettled: false };
+  let lastRow: { count: number | null } | null = null;
   const resolveQuery = query.resolve;
   const rejectQuery = query.reject;
   // Called twice: with the stream when the server takes data, with the result when it is ready again.
   query.resolve = (value) => {
-    const rows = rowCount(value);
-    if (rows !== null) {
+    const result = resultOf(value);
+    if (result !== null) {
       progress.isSettled = true;
-      outcome.resolve(rows);
+      outcome.resolve(result);
+    } else if (lastRow !== null) {
+      lastRow.count = null; // the count of a SELECT stands where that of the COPY belongs
     }
     resolveQuery(value);
   };
@@ -42,27 +69,48 @@ export function copyIn(query: CopyQuery, chunks: Iterable<Uint8Array>): Promise<
     outcome.reject(error);
     rejectQuery(error);
   };
-  query.writable().then((stream) => send(stream, chunks, progress)).catch(query.reject);
+  query.forEach((row, result) => {
+    lastRow = result;
+    steps.onRow?.(row);
+  });
+  query.writable().then((stream) => send(stream, chunks, { progress, steps })).catch(query.reject);
   return outcome.promise;
 }
 
-/** Rows of a result; null for the stream, which has no command tag. */
-function rowCount(value: unknown): number | null {
-  if (typeof value !== "object" || value === null || !("command" in value)) return null;
-  return "count" in value && typeof value.count === "number" ? value.count : 0;
+/** The last statement's result; null for the stream, which has no command tag. */
+function resultOf(value: unknown): CopyResult | null {
+  if (typeof value !== "object" || value === null) return null;
+  // Several results come as a plain array, one as an array with a command.
+  if (!("command" in value)) return Array.isArray(value) ? resultOf(value.at(-1)) : null;
+  return {
+    rows: "count" in value && typeof value.count === "number" ? value.count : 0,
+    tag: typeof value.command === "string" ? value.command : "",
+  };
 }
 
 async function send(
   stream: Writable,
   chunks: Iterable<Uint8Array>,
-  progress: { readonly isSettled: boolean },
+  { progress, steps }: {
+    readonly progress: { readonly isSettled: boolean };
+    readonly steps: CopySteps;
+  },
 ): Promise<void> {
   stream.on("error", () => {}); // the query's reject has the same error
   neutraliseDestroy(stream);
+  try {
+    await steps.onReady?.();
+  } catch {
+    // Whoever threw it knows why; the server answers 57014, and quotes this in its log.
+    stream.destroy(new Error("called off by the client"));
+    return;
+  }
+  if (progress.isSettled) return;
   for (const chunk of chunks) {
     const isWritten = await write(stream, chunk);
     if (!isWritten || progress.isSettled) return;
   }
+  steps.onEnd?.();
   stream.end();
 }
 

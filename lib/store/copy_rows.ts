@@ -5,7 +5,14 @@
 import type { Flush } from "../ingest/ports.ts";
 import { quoteIdentifier } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
-import { chunksOf, countRows, partsOf, type RowRange, type RunPart } from "./row_ranges.ts";
+import {
+  binaryChunksOf,
+  chunksOf,
+  countRows,
+  partsOf,
+  type RowRange,
+  type RunPart,
+} from "./row_ranges.ts";
 import type { Session } from "./session.ts";
 import { qualifiedName, quoteLiteral } from "./sql_text.ts";
 
@@ -42,10 +49,28 @@ async function sendPart(
     );
     return count;
   }
-  const { defaultMarker } = flush;
-  const options = defaultMarker === null ? "" : ` WITH (DEFAULT ${quoteLiteral(defaultMarker)})`;
-  return await session.copyIn(
-    `COPY ${name} (${columns.map(quoteIdentifier).join(", ")}) FROM STDIN${options}`,
-    chunksOf(flush.rows, ranges),
-  );
+  return await session.copyIn(copyText(table, flush, columns), copyBytes(flush, ranges));
+}
+
+/** The COPY statement for rows that send these columns, at least one. */
+export function copyText(
+  table: TableDescription,
+  flush: Flush,
+  columns: readonly string[],
+): string {
+  const names = columns.map(quoteIdentifier).join(", ");
+  return `COPY ${qualifiedName(table)} (${names}) FROM STDIN${optionsOf(flush)}`;
+}
+
+/** What {@linkcode copyText} is followed by. */
+export function copyBytes(
+  { format, rows }: Flush,
+  ranges: readonly RowRange[],
+): Generator<Uint8Array, void, undefined> {
+  return format === "binary" ? binaryChunksOf(rows, ranges) : chunksOf(rows, ranges);
+}
+
+function optionsOf({ format, defaultMarker }: Flush): string {
+  if (format === "binary") return " WITH (FORMAT binary)";
+  return defaultMarker === null ? "" : ` WITH (DEFAULT ${quoteLiteral(defaultMarker)})`;
 }

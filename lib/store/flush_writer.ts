@@ -1,13 +1,22 @@
 /**
  * Writes one flush in one transaction: ledger, plan check, COPY, rejects, COMMIT (design §4). The
- * first try assumes that all is well; a message that the ledger knows or a row that PostgreSQL
- * refuses rolls back and repeats with more care, at most once each. Everything is in the transaction
+ * first try assumes that all is well, and where there are only rows goes the direct way; a message
+ * that the ledger knows or a row that PostgreSQL refuses rolls back and repeats with more care, at
+ * most once each. Everything is in the transaction
  * or nothing is; an unknown commit is said to be unknown.
  */
 import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
-import type { Flush, FlushOutcome, KnownMessage, Reject } from "../ingest/ports.ts";
+import {
+  ALONE,
+  type Flush,
+  type FlushOutcome,
+  type FlushPace,
+  type KnownMessage,
+  type Reject,
+} from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyRows } from "./copy_rows.ts";
+import { directFlush, writeDirectly } from "./direct_flush.ts";
 import { type Isolation, writeIsolated } from "./isolation.ts";
 import {
   groupBySource,
@@ -24,8 +33,9 @@ import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
 import { qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
-import { checkPlan, refusalOfKind } from "./table_reader.ts";
+import { assertPlan, checkPlan, refusalOfKind } from "./table_reader.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
+import { TryAgain } from "./try_again.ts";
 
 /** How careful a try is. */
 interface Care {
@@ -33,17 +43,6 @@ interface Care {
   readonly skipKnown: boolean;
   /** Rows are isolated, instead of sent as a whole. */
   readonly isolate: boolean;
-}
-
-/** Why a try was rolled back on purpose; not a failure. */
-class TryAgain extends Error {
-  override readonly name = "TryAgain";
-  readonly why: "known-messages" | "refused-rows" | "plan-stale";
-
-  constructor(why: TryAgain["why"]) {
-    super(why);
-    this.why = why;
-  }
 }
 
 /** A careless try, one for each care: the third cannot fail for lack of care. */
@@ -64,7 +63,7 @@ export class FlushWriter {
   }
 
   /** See {@linkcode TableStore.write}. */
-  async write(flush: Flush): Promise<FlushOutcome> {
+  async write(flush: Flush, pace: FlushPace = ALONE): Promise<FlushOutcome> {
     const { table } = flush;
     if (table !== null) refuseOtherKinds(table);
     if (table === null && flush.rows.count > 0) {
@@ -76,12 +75,23 @@ export class FlushWriter {
     let care: Care = { skipKnown: false, isolate: false };
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       try {
+        const direct = tries === 1 ? directFlush(flush, ledger) : null;
+        if (direct !== null) {
+          const rowsWritten = await writeDirectly(session, direct, {
+            timeouts: this.#timeouts,
+            pace,
+          });
+          return { kind: "committed", rowsWritten, rejects: [], known: [], gone: [] };
+        }
+        if (!await pace.mayWrite) return { kind: "called-off" };
         return await this.#tryOnce(session, flush, ledger, care);
       } catch (error) {
+        pace.onSetback();
         if (!(error instanceof TryAgain)) throw error;
         switch (error.why) {
           case "plan-stale":
-            return { kind: "plan-stale" };
+          case "called-off":
+            return { kind: error.why };
           case "known-messages":
             care = { ...care, skipKnown: true };
             break;
@@ -184,14 +194,7 @@ async function writeLedger(
 async function lockAndCheck(session: Session, table: TableDescription): Promise<void> {
   try {
     await session.execute(`LOCK TABLE ${qualifiedName(table)} IN ROW EXCLUSIVE MODE`);
-    const check = await checkPlan(session, table);
-    if (check?.fingerprint !== table.fingerprint) throw new TryAgain("plan-stale");
-    if (check.hasRowSecurity) {
-      throw new TableUnavailableError(
-        `Cannot write ${table.name} as its row-level security applies to this role`,
-        { table: table.name, kind: "refused" },
-      );
-    }
+    assertPlan(table, await checkPlan(session, table));
   } catch (error) {
     if (error instanceof StatementError && error.kind === "schema") {
       throw new TryAgain("plan-stale"); // dropped, renamed, or a view by now

@@ -8,6 +8,7 @@ import type {
   Ledger,
   LedgerPosition,
   Reject,
+  SharedFloor,
   StartPosition,
 } from "../ingest/ports.ts";
 import { groupBySource, insertMissingEntries } from "./ledger_entries.ts";
@@ -32,8 +33,11 @@ const HAS_PROCESSOR_TABLES = `SELECT EXISTS (
   WHERE c.relkind IN ('r', 'p') AND p.id <> ''
     AND c.relname NOT IN ('processor', 'processor_state')) AS "exists"`;
 
-/** A start position as JSON keeps it. */
-type StoredStart = Exclude<StartPosition, { kind: "time" }> | { kind: "time"; time: string };
+/** A start position as JSON keeps it, or what stands in its place while a consumer is shared. */
+type StoredStart =
+  | Exclude<StartPosition, { kind: "time" }>
+  | { kind: "time"; time: string }
+  | { kind: "shared" } & SharedFloor;
 
 interface PositionRow {
   readonly begins: StoredStart | null;
@@ -65,11 +69,11 @@ export class PostgresLedger implements Ledger {
     using lease = await this.#pool.acquire("lookup");
     try {
       const source = await findSource(lease.session, origin);
-      if (source === null) return { isKnown: false, begins: null, prunedFloor: null };
+      if (source === null) return { isKnown: false, begins: null, shared: null, prunedFloor: null };
       const [row] = await lease.session.query<PositionRow>(POSITION, [source]);
       const prunedFloor = row?.prunedFloor ?? null;
       const isKnown = prunedFloor !== null || row?.hasEntries === true;
-      return { isKnown, begins: startOf(row?.begins ?? null), prunedFloor };
+      return { isKnown, ...startOf(row?.begins ?? null), prunedFloor };
     } catch (error) {
       throw storeUnavailable(error, "read the ledger");
     }
@@ -118,7 +122,13 @@ export class PostgresLedger implements Ledger {
   }
 }
 
-function startOf(stored: StoredStart | null): StartPosition | null {
-  if (stored === null || stored.kind !== "time") return stored;
-  return { kind: "time", time: new Date(stored.time) };
+function startOf(stored: StoredStart | null): Pick<LedgerPosition, "begins" | "shared"> {
+  if (stored?.kind === "shared") {
+    const { sequence, storedAt } = stored;
+    return { begins: null, shared: { sequence, storedAt } };
+  }
+  const begins = stored?.kind === "time"
+    ? { kind: stored.kind, time: new Date(stored.time) }
+    : stored;
+  return { begins, shared: null };
 }

@@ -56,15 +56,46 @@ export async function groupBySource(
  * Rows of source, sequence and stored time in the order of the primary key. (Only the bare name
  * `unnest` takes several arrays.)
  */
-function insertText({ source, entries }: SourceEntries): string {
-  const sequences = integerArray(entries.map(({ identity }) => identity.sequence));
-  const times = integerArray(entries.map(({ identity }) => identity.storedNs));
+function insertText(group: SourceEntries): string {
+  return insertOf(argumentsOf(group));
+}
+
+function insertOf([source, sequences, times]: readonly string[]): string {
   return `INSERT INTO state_tables.delivered (source, seq, stored_ns)
     SELECT s.id, u.seq, u.ns FROM state_tables.source s
-    CROSS JOIN unnest('${sequences}'::bigint[], '${times}'::bigint[]) u(seq, ns)
+    CROSS JOIN unnest(${sequences}::bigint[], ${times}::bigint[]) u(seq, ns)
     WHERE s.id = ${source}
       AND (u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns) IS NOT TRUE
     ORDER BY u.seq, u.ns`;
+}
+
+/** Source, sequences and times as SQL. */
+function argumentsOf({ source, entries }: SourceEntries): string[] {
+  const sequences = integerArray(entries.map(({ identity }) => identity.sequence));
+  const times = integerArray(entries.map(({ identity }) => identity.storedNs));
+  return [String(source), `'${sequences}'`, `'${times}'`];
+}
+
+/** Inserts as {@linkcode insertOf}, and answers with a row that counts them. */
+const COUNTED_INSERT = {
+  name: "state_tables_enter",
+  types: ["int", "bigint[]", "bigint[]"],
+  text: (args: readonly string[]): string =>
+    `WITH entered AS (${insertOf(args)} RETURNING 1)
+     SELECT pg_catalog.count(*)::int AS entries FROM entered`,
+};
+
+/** What {@linkcode countedInsertText} answers with. */
+export interface CountedEntries {
+  readonly entries: number;
+}
+
+/**
+ * The statement of {@linkcode insertEntries} for one group, for a query that holds others as well: it
+ * answers with one row of {@linkcode CountedEntries}, which has to count all of the group's.
+ */
+export async function countedInsertText(session: Session, group: SourceEntries): Promise<string> {
+  return await session.callText(COUNTED_INSERT, argumentsOf(group));
 }
 
 /**

@@ -12,7 +12,7 @@ import type { AckFloor, LedgerKeeper } from "../ingest/ports.ts";
 import { ADVISORY_LOCK_CLASS } from "./migrations.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
-import type { SourceIds } from "./source_ids.ts";
+import { recordShared, type SourceIds } from "./source_ids.ts";
 import { storeUnavailable } from "./statement_error.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 
@@ -70,16 +70,15 @@ export class LedgerPruner implements LedgerKeeper {
     this.#sourceIds = sourceIds;
   }
 
-  async recordFloor({ origin, sequence }: AckFloor): Promise<void> {
+  async recordFloor({ origin, sequence, shared }: AckFloor): Promise<void> {
     using lease = await this.#pool.acquire("lookup");
     const { session } = lease;
     try {
       const source = await this.#sourceIds.resolve(session, origin);
-      await inTransaction(
-        session,
-        this.#timeouts,
-        () => session.query(RECORD, [source, origin.consumerCreated, sequence]),
-      );
+      await inTransaction(session, this.#timeouts, async () => {
+        await session.query(RECORD, [source, origin.consumerCreated, sequence]);
+        if (shared !== undefined) await recordShared(session, source, shared);
+      });
     } catch (error) {
       throw storeUnavailable(error, "remember the consumer's ack floor");
     }

@@ -93,7 +93,8 @@ function sourceTable(): string {
   filter text NOT NULL,
   stream text NOT NULL,
   created text NOT NULL,
-  -- where the consumer was told to begin, for when it has to be created again
+  -- where the consumer was told to begin, for when it has to be created again; or, while it is
+  -- another program's, how far it is settled (kind shared)
   begins_at jsonb,
   -- entries up to this sequence, stored no later than this, were pruned: such a message is known
   pruned_seq bigint,

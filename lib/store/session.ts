@@ -9,7 +9,7 @@ import type { Socket } from "node:net";
 import postgres from "postgres";
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
-import { copyIn, type CopyQuery } from "./copy.ts";
+import { copyIn, type CopyQuery, type CopyResult, type CopySteps } from "./copy.ts";
 import {
   type Encryption,
   openSocket,
@@ -17,7 +17,7 @@ import {
   TlsFailure,
   type TlsSettings,
 } from "./socket.ts";
-import { readServerError } from "./statement_error.ts";
+import { readServerError, StatementError } from "./statement_error.ts";
 
 /** Who connects to which database, and how. */
 export interface SessionOptions {
@@ -56,6 +56,7 @@ export class Session {
   readonly #socket: Promise<Socket>;
   #state: "good" | "retired" | "dead" = "good";
   #busySinceMs: number | null = null;
+  readonly #named = new Set<string>();
   #rejectCurrent: ((error: unknown) => void) | null = null;
 
   /** Connects at the first statement. */
@@ -91,7 +92,7 @@ export class Session {
     return this.#state === "good";
   }
 
-  /** Monotonic time at which the statement under way began, or null. */
+  /** Monotonic time at which the statement under way began or last moved on, or null. */
   get busySinceMs(): number | null {
     return this.#busySinceMs;
   }
@@ -150,11 +151,71 @@ export class Session {
 
   /** COPY … FROM STDIN; resolves to the number of rows. Throws as `query` does. */
   async copyIn(statement: string, chunks: Iterable<Uint8Array>): Promise<number> {
-    return await this.#run(() => {
+    return (await this.copyAmong(statement, chunks)).rows;
+  }
+
+  /**
+   * Runs statements without parameters, one of which is COPY … FROM STDIN, as one simple query: after
+   * an error the server carries out none of those behind it. Throws as `query` does, and what
+   * `steps.onReady` throws; a transaction that was begun is then to be rolled back.
+   */
+  async copyAmong(
+    text: string,
+    chunks: Iterable<Uint8Array>,
+    steps: CopySteps = {},
+  ): Promise<CopyResult> {
+    let calledOff: { readonly reason: unknown } | null = null;
+    const movesOn = (): number => this.#busySinceMs = this.#clock.monotonic();
+    const watched: CopySteps = {
+      onRow: (row) => {
+        movesOn();
+        steps.onRow?.(row);
+      },
+      onReady: async () => {
+        try {
+          await steps.onReady?.();
+        } catch (reason) {
+          calledOff = { reason };
+          throw reason;
+        }
+        movesOn();
+      },
+      onEnd: steps.onEnd,
+    };
+    try {
       // See CopyQuery: the library's types leave out what is used.
-      const query = this.#client.unsafe(statement) as unknown as CopyQuery;
-      return copyIn(query, chunks);
-    });
+      return await this.#run(() =>
+        copyIn(this.#client.unsafe(text) as unknown as CopyQuery, chunks, watched)
+      );
+    } catch (error) {
+      // Once it is called off, the server only says that it was.
+      const { reason } = calledOff ?? { reason: error };
+      throw error instanceof StatementError ? reason : error;
+    }
+  }
+
+  /**
+   * The SQL that runs `text` with literal arguments: EXECUTE of a statement that is prepared once for
+   * this connection, as planning costs more than running, or the text itself where that is off.
+   *
+   * @param statement.types types of `$1`, `$2`, … in the text
+   */
+  async callText(
+    statement: {
+      readonly name: string;
+      readonly types: readonly string[];
+      readonly text: (args: readonly string[]) => string;
+    },
+    args: readonly string[],
+  ): Promise<string> {
+    const { name, types, text } = statement;
+    if (!this.#prepare) return text(args);
+    if (!this.#named.has(name)) {
+      const parameters = types.map((_, index) => `$${index + 1}`);
+      await this.execute(`PREPARE ${name} (${types.join(", ")}) AS ${text(parameters)}`);
+      this.#named.add(name);
+    }
+    return `EXECUTE ${name} (${args.join(", ")})`;
   }
 
   /** Ends the connection politely. */

@@ -5,7 +5,7 @@
  * with new connections.
  */
 import type { StreamOrigin } from "../ingest/delivery.ts";
-import type { StartPosition } from "../ingest/ports.ts";
+import type { SharedFloor, StartPosition } from "../ingest/ports.ts";
 import type { Session } from "./session.ts";
 
 type OriginName = Omit<StreamOrigin, "consumerCreated">;
@@ -20,7 +20,13 @@ const RECORD_START =
   `INSERT INTO state_tables.source AS s (consumer, filter, stream, created, begins_at)
   VALUES ($1, $2, $3, $4, $5::text::jsonb)
   ON CONFLICT (consumer, filter, stream, created)
-  DO UPDATE SET begins_at = excluded.begins_at WHERE s.begins_at IS NULL`;
+  DO UPDATE SET begins_at = excluded.begins_at
+  WHERE s.begins_at IS NULL OR s.begins_at->>'kind' = 'shared'`;
+
+/** A floor that steps back says nothing new. */
+const RECORD_SHARED = `UPDATE state_tables.source SET begins_at = $2::text::jsonb
+  WHERE id = $1::int AND begins_at IS DISTINCT FROM $2::text::jsonb
+    AND coalesce((begins_at->>'sequence')::bigint, 0) <= $3::bigint`;
 
 /** Origins whose numbers one session keeps; a consumer has one, and a new one when it is remade. */
 const ORIGINS_MAX = 1_000;
@@ -58,13 +64,23 @@ export async function findSource(session: Session, origin: OriginName): Promise<
   return row?.id ?? null;
 }
 
-/** Remembers where the consumer of an origin begins; the first answer stays. */
+/** Remembers where our consumer of an origin begins; the first answer stays. */
 export async function recordStart(
   session: Session,
   origin: OriginName,
   start: StartPosition,
 ): Promise<void> {
   await session.query(RECORD_START, [...parametersOf(origin), JSON.stringify(start)]);
+}
+
+/** Remembers how far a consumer that another program made is settled. */
+export async function recordShared(
+  session: Session,
+  source: number,
+  floor: SharedFloor,
+): Promise<void> {
+  const text = JSON.stringify({ kind: "shared", ...floor });
+  await session.query(RECORD_SHARED, [source, text, floor.sequence]);
 }
 
 async function insertSource(session: Session, origin: StreamOrigin): Promise<number> {

@@ -18,10 +18,14 @@ export function quoteLiteral(text: string): string {
   return doubled.includes("\\") ? `E'${doubled.replaceAll("\\", "\\\\")}'` : `'${doubled}'`;
 }
 
+const INTEGER = /^-?\d+$/;
+
 /** A `bigint[]` or `int[]` parameter: `{1,2,3}`. Takes decimal digits only. */
 export function integerArray(values: Iterable<number | string>): string {
-  const items = [...values].map(String);
-  const wrong = items.find((item) => !/^-?\d+$/.test(item));
+  const items = [...values];
+  const wrong = items.find((item) =>
+    typeof item === "number" ? !Number.isSafeInteger(item) : !INTEGER.test(item)
+  );
   if (wrong !== undefined) throw new TypeError(`Cannot pass ${wrong} as it is no integer`);
   return `{${items.join(",")}}`;
 }

@@ -10,6 +10,7 @@ import type {
   ChangedTable,
   Flush,
   FlushOutcome,
+  FlushPace,
   KnownMessage,
   Ledger,
   LedgerKeeper,
@@ -199,7 +200,8 @@ function assemble(parts: {
         guard.run(() => changer.change(change)),
       ensureIndexes: (table: TableIdentity, keys: readonly string[]): Promise<void> =>
         indexes.ensure(table, keys),
-      write: (flush: Flush): Promise<FlushOutcome> => guard.run(() => writer.write(flush)),
+      write: (flush: Flush, pace?: FlushPace): Promise<FlushOutcome> =>
+        guard.run(() => writer.write(flush, pace)),
       writeRejects: (rejects: readonly Reject[]): Promise<readonly KnownMessage[]> =>
         guard.run(() => ledger.writeRejects(rejects)),
     },

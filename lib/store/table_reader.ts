@@ -3,12 +3,14 @@
  * names is in use. It changes nothing. The fingerprint is computed by one SQL expression, here for
  * the description and in the write transaction for the plan check.
  */
+import { TableUnavailableError } from "../errors.ts";
 import type { TableIdentity } from "../ingest/ports.ts";
 import { commentFor, isClaimOf } from "../schema/column_keys.ts";
 import { tableNames } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import type { Session } from "./session.ts";
-import { textArray } from "./sql_text.ts";
+import { quoteLiteral, textArray } from "./sql_text.ts";
+import { TryAgain } from "./try_again.ts";
 
 /**
  * Changes when a column of relation `c` is added, dropped, renamed or retyped, or when another
@@ -73,10 +75,18 @@ const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[])`;
 
-const CHECK_PLAN = `SELECT ${FINGERPRINT} AS fingerprint,
+const CHECK_PLAN = {
+  name: "state_tables_check_plan",
+  types: ["text", "text"],
+  text: ([schema, name]: readonly string[]): string =>
+    `SELECT ${FINGERPRINT} AS fingerprint,
   pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1::text AND c.relname = $2::text`;
+WHERE n.nspname = ${schema}::text AND c.relname = ${name}::text`,
+};
+
+/** {@linkcode CHECK_PLAN} with parameters. */
+const CHECK_PLAN_TEXT = CHECK_PLAN.text(["$1", "$2"]);
 
 /** A relation that has one of the names asked for. */
 export interface FoundTable extends TableDescription {
@@ -109,13 +119,39 @@ export async function readTable(
   return chooseTable(found, identity);
 }
 
+/**
+ * Refuses to go on with a plan made for another state of the table than the one that is locked now.
+ *
+ * @throws {TryAgain} the plan is stale
+ * @throws {TableUnavailableError} row-level security applies
+ */
+export function assertPlan(table: TableDescription, check: PlanCheck | null): void {
+  if (check?.fingerprint !== table.fingerprint) throw new TryAgain("plan-stale");
+  if (!check.hasRowSecurity) return;
+  throw new TableUnavailableError(
+    `Cannot write ${table.name} as its row-level security applies to this role`,
+    { table: table.name, kind: "refused" },
+  );
+}
+
 /** The table as the description's holder knows it; null when its name is gone. */
 export async function checkPlan(
   session: Session,
   table: { readonly schema: string; readonly name: string },
 ): Promise<PlanCheck | null> {
-  const [check] = await session.query<PlanCheck>(CHECK_PLAN, [table.schema, table.name]);
+  const [check] = await session.query<PlanCheck>(CHECK_PLAN_TEXT, [table.schema, table.name]);
   return check ?? null;
+}
+
+/**
+ * The statement of {@linkcode checkPlan}, for a query that holds others as well: it answers with one
+ * row of {@linkcode PlanCheck}, or none.
+ */
+export async function checkPlanText(
+  session: Session,
+  table: { readonly schema: string; readonly name: string },
+): Promise<string> {
+  return await session.callText(CHECK_PLAN, [quoteLiteral(table.schema), quoteLiteral(table.name)]);
 }
 
 /**

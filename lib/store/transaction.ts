@@ -16,7 +16,7 @@ export interface TransactionTimeouts {
 }
 
 /** The opening statements, sent as one. READ COMMITTED: a repeatable read fails on duplicates. */
-function beginText(timeouts: TransactionTimeouts): string {
+export function beginText(timeouts: TransactionTimeouts): string {
   return `BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL synchronous_commit = on;
 SET LOCAL lock_timeout = ${Math.round(timeouts.lockMs)};
@@ -55,26 +55,38 @@ async function commit(session: Session): Promise<void> {
   } catch (error) {
     // An error as the answer means that the transaction was rolled back.
     if (!(error instanceof StoreUnavailableError)) throw error;
-    throw new StoreUnavailableError(
-      "Cannot tell whether the transaction was committed as the connection was lost before the answer",
-      { commitUnknown: true, cause: error },
-    );
+    throw commitUnknown(error);
   }
-  // A transaction that failed answers COMMIT with ROLLBACK and no error.
-  if (tag !== "COMMIT") {
-    throw new StatementError({
-      message: `the transaction was rolled back instead of committed (${tag})`,
-      sqlState: "25P02",
-      schema: null,
-      table: null,
-      column: null,
-      constraint: null,
-    });
-  }
+  assertCommitted(tag);
+}
+
+/** The error when the connection was lost and COMMIT may have been carried out. */
+export function commitUnknown(cause: StoreUnavailableError): StoreUnavailableError {
+  return new StoreUnavailableError(
+    "Cannot tell whether the transaction was committed as the connection was lost before the answer",
+    { commitUnknown: true, cause },
+  );
+}
+
+/**
+ * A transaction that failed answers COMMIT with ROLLBACK and no error.
+ *
+ * @throws {StatementError} the tag is not COMMIT's
+ */
+export function assertCommitted(tag: string): void {
+  if (tag === "COMMIT") return;
+  throw new StatementError({
+    message: `the transaction was rolled back instead of committed (${tag})`,
+    sqlState: "25P02",
+    schema: null,
+    table: null,
+    column: null,
+    constraint: null,
+  });
 }
 
 /** A session that cannot even roll back is of no use to anybody. */
-async function rollBack(session: Session): Promise<void> {
+export async function rollBack(session: Session): Promise<void> {
   if (session.isDead) return;
   try {
     await session.execute("ROLLBACK");

@@ -127,6 +127,106 @@ Deno.test("run asks for START_FROM where the Go service left tables and no durab
   await assertIds(stage, processor.table, 10);
 });
 
+/** Publishes until both have written rows; returns the highest id. All is settled then. */
+async function publishToBoth(
+  stage: Stage,
+  { routeId, table }: StageProcessor,
+  go: GoClient,
+): Promise<number> {
+  const publishMore = async (): Promise<number> => {
+    const count = (await stage.rows(table)).length;
+    await publish(stage, routeId, count + 1, count + 20);
+    await waitFor(
+      async () => (await stage.rows(table)).length >= count + 20,
+      { what: "the rows of both" },
+    );
+    return count + 20;
+  };
+  const before = go.written;
+  let last = 0;
+  await waitFor(async () => {
+    last = await publishMore();
+    return last > go.written && go.written > before;
+  }, { what: "rows of the program and of the client" });
+  await stage.settled();
+  return last;
+}
+
+/** Waits until the program remembers what the shared durable has settled. */
+async function waitForMemory(stage: Stage, floor: number): Promise<void> {
+  const remembered = async (): Promise<boolean> => {
+    const found = await stage.sql`
+      select from state_tables.source where begins_at->>'sequence' = ${String(floor)}`;
+    return found.length === 1;
+  };
+  await waitFor(remembered, { what: "the floor to be remembered", timeoutMs: 20_000 });
+}
+
+Deno.test("run writes nothing twice when the Go service takes the shared durable along", async () => {
+  await using stage = await Stage.open({ ...servers, retention: RetentionPolicy.Limits });
+  const processor = await stage.addProcessor(PROPERTIES);
+  const { routeId, table } = processor;
+  const go = await startGo(stage, processor, null);
+  await publish(stage, routeId, 1, 10);
+  await go.waitForWritten(10);
+  const service = await stage.runService();
+  const last = await publishToBoth(stage, processor, go);
+  await waitForMemory(stage, await go.ackFloor());
+  await go.stop();
+  await publish(stage, routeId, last + 1, last + 20);
+  // The program looks the consumer up when it has been silent for a while.
+  await waitFor(
+    async () => (await stage.rows(table)).length >= last + 20,
+    { what: "the rows behind the Go service", timeoutMs: 40_000 },
+  );
+  await stage.settled();
+  await stage.stopService(service);
+  await assertIds(stage, table, last + 20);
+});
+
+Deno.test("run asks for START_FROM where the durable that it shared is gone", async () => {
+  await using stage = await Stage.open({ ...servers, retention: RetentionPolicy.Limits });
+  const processor = await stage.addProcessor(PROPERTIES);
+  const { routeId, table } = processor;
+  const go = await startGo(stage, processor, null);
+  const first = await stage.runService();
+  const last = await publishToBoth(stage, processor, go);
+  await stage.stopService(first);
+  const written = go.written;
+  await publish(stage, routeId, last + 1, last + 10);
+  await go.waitForWritten(written + 10);
+  const floor = await go.ackFloor();
+  await go.stop();
+  const refused = await stage.startService();
+  assert.equal(await refused.ended, 2);
+  assert.match(await refused.log(), /START_FROM/);
+  const second = await stage.runService({ START_FROM: String(floor + 1) });
+  await publish(stage, routeId, last + 11, last + 20);
+  await stage.settled();
+  await stage.stopService(second);
+  await assertIds(stage, table, last + 20);
+});
+
+Deno.test("run takes over a second time from START_FROM on a stream with limits", async () => {
+  await using stage = await Stage.open({ ...servers, retention: RetentionPolicy.Limits });
+  const processor = await stage.addProcessor(PROPERTIES);
+  const { routeId, table } = processor;
+  const first = await stage.runService();
+  await publish(stage, routeId, 1, 20);
+  await stage.settled();
+  await stage.stopService(first);
+  const go = await startGo(stage, processor, await giveDurableBack(stage) + 1);
+  await publish(stage, routeId, 21, 40);
+  await go.waitForWritten(20);
+  const floor = await go.ackFloor();
+  await go.stop();
+  const second = await stage.runService({ START_FROM: String(floor + 1) });
+  await publish(stage, routeId, 41, 60);
+  await stage.settled();
+  await stage.stopService(second);
+  await assertIds(stage, table, 60);
+});
+
 Deno.test("run shares the durable of a Go service that still runs", async () => {
   await using stage = await Stage.open({ ...servers, retention: RetentionPolicy.Limits });
   const processor = await stage.addProcessor(PROPERTIES);
@@ -135,22 +235,7 @@ Deno.test("run shares the durable of a Go service that still runs", async () => 
   await publish(stage, routeId, 1, 10);
   await go.waitForWritten(10);
   const service = await stage.runService();
-  const publishMore = async (): Promise<number> => {
-    const [row] = await stage.sql`select count(*)::int as n from ${stage.sql(table)}`;
-    const count = Number(row?.n);
-    await publish(stage, routeId, count + 1, count + 20);
-    await waitFor(
-      async () => (await stage.rows(table)).length >= count + 20,
-      { what: "the rows of both" },
-    );
-    return count + 20;
-  };
-  let last = 10;
-  await waitFor(async () => {
-    last = await publishMore();
-    return last > go.written;
-  }, { what: "rows of the program" });
-  await stage.settled();
+  const last = await publishToBoth(stage, processor, go);
   await stage.stopService(service);
   await assertIds(stage, table, last);
   await go.stop();

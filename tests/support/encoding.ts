@@ -74,6 +74,11 @@ export function encodeJson(
   return { batch, values: readCopyText(text), text };
 }
 
+/** Bytes as hexadecimal digits; `Uint8Array.toHex` is missing where the program must run. */
+export function hexadecimal(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Reads COPY text as PostgreSQL does; the marker for DEFAULT stays as it is. */
 export function readCopyText(text: string): (string | null)[][] {
   if (text === "") return [];

@@ -1,7 +1,7 @@
-/** The permission sets agree with each other and with the settings that the program reads. */
+/** Flags and permission sets agree with each other and with the settings that the program reads. */
 import assert from "node:assert/strict";
 import configuration from "../../deno.json" with { type: "json" };
-import { permissionFlags, permittedVariables } from "../../dev/permissions.ts";
+import { permissionFlags, permittedVariables, V8_FLAGS } from "../../dev/permissions.ts";
 import { SETTING_NAMES } from "../../lib/config/settings.ts";
 
 for (const set of ["executable", "production"] as const) {
@@ -34,4 +34,8 @@ Deno.test("permissionFlags() names hosts and files when the deployment does", ()
 Deno.test("permissionFlags() gives net and read whole when asked for the executable", () => {
   const flags = permissionFlags("executable");
   assert.ok(flags.includes("--allow-net") && flags.includes("--allow-read"));
+});
+
+Deno.test("deno.json starts the program with the V8 flags of production", () => {
+  assert.ok(configuration.tasks.start.command.split(" ").includes(V8_FLAGS));
 });

@@ -1,6 +1,6 @@
 /**
  * Micro-benchmarks of the way from payload bytes to COPY bytes, without servers: the envelope pass
- * and the encoders, exact and fast, on messages of ten records with ten keys, on records whose key
+ * and the encoders, exact and fast, COPY text and binary, on messages of ten records with ten keys, on records whose key
  * order changes, and on wide records. One iteration is 1,000 records: iterations a second are thousand rows per CPU
  * second. Run: `deno task bench:micro`.
  */
@@ -109,9 +109,19 @@ const fast = new FastEncoder();
 
 function benchEncoding(name: string, plan: ColumnPlan, payloads: readonly Uint8Array[]): void {
   const deliveries = payloads.map(deliver);
-  for (const [way, options] of [["exact", {}], ["fast", { fast }]] as const) {
+  const binaryPlan = compilePlan(plan.table, { ...plan.options, prefersBinary: true });
+  for (
+    const { way, plan: its, options } of [
+      { way: "exact", plan, options: {} },
+      { way: "fast", plan, options: { fast } },
+      ...(binaryPlan.format === "text" ? [] : [
+        { way: "exact binary", plan: binaryPlan, options: {} },
+        { way: "fast binary", plan: binaryPlan, options: { fast } },
+      ]),
+    ]
+  ) {
     Deno.bench(`encode ${name}, ${way}`, { group: name, baseline: way === "exact" }, () => {
-      const { rows } = encodeBatch(plan, deliveries, buffer, options);
+      const { rows } = encodeBatch(its, deliveries, buffer, options);
       if (rows.count !== RECORDS) throw new Error(`Cannot trust the bench: ${rows.count} rows`);
     });
   }

@@ -4,14 +4,27 @@
  * is written. Functions that read return the address behind the value, or 0 after they have set
  * `refusal`.
  */
-import { copyDecoded, copyEscaped, copyPlain } from "./copy_text.ts";
-import { isExactDouble } from "./exact_double.ts";
 import {
+  wholeNumber,
+  writeBinaryBoolean,
+  writeBinaryDecoded,
+  writeBinaryNull,
+  writeBinaryPlain,
+  writeBits,
+  writeJsonb,
+  writeNumeric,
+} from "./copy_binary.ts";
+import { isBinary } from "./copy_format.ts";
+import { copyDecoded, copyEscaped, copyPlain } from "./copy_text.ts";
+import { doubleBits, isExactDouble } from "./exact_double.ts";
+import {
+  COLUMN_BITS,
   COLUMN_CHARACTERS_SAFE,
   COLUMN_END,
   COLUMN_FORM,
   COLUMN_START,
   COLUMN_TYPE,
+  COLUMN_WIDTH,
   PASS_MISFIT,
   PASS_NUMBER,
   PASS_OTHER_TYPE,
@@ -34,7 +47,7 @@ import {
   MINUS,
   QUOTE,
 } from "./source_bytes.ts";
-import { isTimestamp } from "./timestamp.ts";
+import { isTimestamp, microseconds } from "./timestamp.ts";
 import {
   hasPoint,
   needsEscapes,
@@ -52,6 +65,10 @@ const FORM_ESCAPED: u32 = 2;
 const FORM_DECODED: u32 = 3;
 const FORM_TRUE: u32 = 4;
 const FORM_FALSE: u32 = 5;
+// Only for COPY binary.
+const FORM_BITS: u32 = 6;
+const FORM_NUMERIC: u32 = 7;
+const FORM_JSONB: u32 = 8;
 
 /** COPY text of null: backslash, N. */
 const NULL_TEXT: u16 = 0x4e5c;
@@ -83,7 +100,7 @@ export function readValue(at: usize, column: usize): usize {
     case TYPE_TIMESTAMPTZ:
       return readTimestamp(at, column);
     case TYPE_JSON:
-      return readSource(at, column);
+      return readSource(at, column, FORM_JSONB);
     default:
       return refuse(PASS_OTHER_TYPE);
   }
@@ -95,6 +112,11 @@ function note(column: usize, form: u32, start: usize, end: usize): void {
   store<u32>(column, <u32> end, COLUMN_END);
 }
 
+function noteBits(column: usize, bits: u64): void {
+  store<u32>(column, FORM_BITS, COLUMN_FORM);
+  store<u64>(column, bits, COLUMN_BITS);
+}
+
 function readText(at: usize, column: usize): usize {
   const code = byteAt(at);
   if (isDigit(code) || code === MINUS) {
@@ -102,18 +124,18 @@ function readText(at: usize, column: usize): usize {
     note(column, FORM_PLAIN, at, end);
     return end;
   }
-  if (code !== QUOTE) return readSource(at, column);
+  if (code !== QUOTE) return readSource(at, column, FORM_PLAIN);
   const quote = skipString(at + 1);
   if (quote === 0) return refuse(reason);
   note(column, needsEscapes ? FORM_DECODED : FORM_PLAIN, at + 1, quote);
   return quote + 1;
 }
 
-/** Any value by its source text. */
-function readSource(at: usize, column: usize): usize {
+/** Any value by its source text, in binary as it stands. */
+function readSource(at: usize, column: usize, binaryForm: u32): usize {
   const end = skipValue(at);
   if (end === 0) return refuse(reason);
-  note(column, needsEscapes ? FORM_ESCAPED : FORM_PLAIN, at, end);
+  note(column, isBinary ? binaryForm : needsEscapes ? FORM_ESCAPED : FORM_PLAIN, at, end);
   return end;
 }
 
@@ -128,7 +150,9 @@ function readNumber(at: usize, column: usize): usize {
   } else if (type === TYPE_FLOAT8 && !isExactDouble(at, end)) {
     return refuse(PASS_NUMBER);
   }
-  note(column, FORM_PLAIN, at, end);
+  if (!isBinary) note(column, FORM_PLAIN, at, end);
+  else if (type === TYPE_NUMERIC) note(column, FORM_NUMERIC, at, end);
+  else noteBits(column, type === TYPE_INTEGER ? wholeNumber(at, end) : doubleBits);
   return end;
 }
 
@@ -147,11 +171,36 @@ function readTimestamp(at: usize, column: usize): usize {
   const quote = skipString(at + 1);
   if (quote === 0) return refuse(reason);
   if (needsEscapes || !isTimestamp(at + 1, quote)) return refuse(PASS_MISFIT);
-  note(column, FORM_PLAIN, at + 1, quote);
+  if (isBinary) noteBits(column, microseconds(at + 1, quote));
+  else note(column, FORM_PLAIN, at + 1, quote);
   return quote + 1;
 }
 
-/** Writes the value noted last at `to`; returns where it stops. */
+/** Writes the value noted last at `to` as COPY binary; returns where it stops. */
+export function writeBinaryValue(column: usize, to: usize): usize {
+  const start: usize = load<u32>(column, COLUMN_START);
+  const end: usize = load<u32>(column, COLUMN_END);
+  switch (load<u32>(column, COLUMN_FORM)) {
+    case FORM_PLAIN:
+      return writeBinaryPlain(start, end, to);
+    case FORM_BITS:
+      return writeBits(load<u64>(column, COLUMN_BITS), load<u32>(column, COLUMN_WIDTH), to);
+    case FORM_JSONB:
+      return writeJsonb(start, end, to);
+    case FORM_NUMERIC:
+      return writeNumeric(start, end, to);
+    case FORM_DECODED:
+      return writeBinaryDecoded(start, end, to);
+    case FORM_TRUE:
+      return writeBinaryBoolean(true, to);
+    case FORM_FALSE:
+      return writeBinaryBoolean(false, to);
+    default:
+      return writeBinaryNull(to);
+  }
+}
+
+/** Writes the value noted last at `to` as COPY text; returns where it stops. */
 export function writeValue(column: usize, to: usize): usize {
   const start: usize = load<u32>(column, COLUMN_START);
   const end: usize = load<u32>(column, COLUMN_END);

@@ -1,8 +1,10 @@
 // @ts-nocheck: AssemblyScript, which has types and functions of its own
 /**
- * Writes values as COPY text. Every function writes at `to`, returns where it stopped, writes at
- * most twice as many bytes as it reads, and may touch one vector behind that.
+ * Writes values as COPY text; what is decoded for COPY binary takes no second escape. Every function
+ * writes at `to`, returns where it stopped, writes at most twice as many bytes as it reads, and may
+ * touch one vector behind that.
  */
+import { isBinary } from "./copy_format.ts";
 import { BACKSLASH, byteAt, hexUnit, LETTER_U } from "./source_bytes.ts";
 
 /** From here on the machine's own copy is faster than our loop. */
@@ -43,9 +45,13 @@ export function copyDecoded(start: usize, end: usize, to: usize): usize {
     if (mask === 0) continue;
     const letter = byteAt(at + 1);
     if (letter !== LETTER_U) {
-      // What COPY has no such escape for means itself: a quote, a slash.
-      if (letter !== 0x22 && letter !== 0x2f) store<u8>(out++, BACKSLASH);
-      store<u8>(out++, <u8> letter);
+      if (isBinary) {
+        store<u8>(out++, meaningOf(letter));
+      } else {
+        // What COPY has no such escape for means itself: a quote, a slash.
+        if (letter !== 0x22 && letter !== 0x2f) store<u8>(out++, BACKSLASH);
+        store<u8>(out++, <u8> letter);
+      }
       at += 2;
       continue;
     }
@@ -64,7 +70,7 @@ export function copyDecoded(start: usize, end: usize, to: usize): usize {
 
 /** One byte; the four that COPY escapes, escaped. */
 function writeByte(code: u32, to: usize): usize {
-  if (code > 0x0d && code !== BACKSLASH) {
+  if (isBinary || (code > 0x0d && code !== BACKSLASH)) {
     store<u8>(to, <u8> code);
     return to + 1;
   }
@@ -86,7 +92,25 @@ function writeByte(code: u32, to: usize): usize {
   return to + 2;
 }
 
-/** A character as UTF-8, escaped for COPY. */
+/** The byte that a letter behind a backslash stands for in JSON. */
+function meaningOf(letter: u32): u8 {
+  switch (letter) {
+    case 0x62:
+      return 0x08;
+    case 0x66:
+      return 0x0c;
+    case 0x6e:
+      return 0x0a;
+    case 0x72:
+      return 0x0d;
+    case 0x74:
+      return 0x09;
+    default:
+      return <u8> letter;
+  }
+}
+
+/** A character as UTF-8, escaped for COPY text. */
 function writeCharacter(character: u32, to: usize): usize {
   if (character < 0x80) return writeByte(character, to);
   if (character < 0x800) {

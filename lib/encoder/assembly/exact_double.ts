@@ -5,6 +5,7 @@
  * and 17, which is how programs print most of their doubles, exact integer arithmetic decides; what
  * lies on an edge is left to the exact encoder, and so is what has more than 18 fraction digits.
  */
+import { isBinary } from "./copy_format.ts";
 import { byteAt, MINUS, POINT } from "./source_bytes.ts";
 
 /** Far from the limits of a double, whatever the digits are. */
@@ -17,12 +18,19 @@ const DIGITS_MAX: i32 = 17;
 /** 2.5 × 10^18 is still an i64. */
 const FRACTION_DIGITS_MAX: i32 = 18;
 
+/** The highest power of ten that is a double; with a whole number below 2^53, division rounds right. */
+const POWER_MAX: i32 = 22;
+
+const SIGN: u64 = 1 << 63;
 const MANTISSA_BITS: u64 = 52;
 const MANTISSA_MIN: u64 = 1 << 52;
 /** A double is its mantissa × 2^(exponent field − this). */
 const EXPONENT_BIAS: i32 = 1075;
 
-/** The number without exponent between both addresses is given back. */
+/** The double nearest to the number judged last, where that was given back; for COPY binary only. */
+export let doubleBits: u64 = 0;
+
+/** The number without exponent between both addresses is given back, and its bits are known if needed. */
 export function isExactDouble(start: usize, end: usize): bool {
   if (end - start > CHARACTERS_MAX) return false;
   const first = byteAt(start) === MINUS ? start + 1 : start;
@@ -42,10 +50,17 @@ export function isExactDouble(start: usize, end: usize): bool {
     if (digits > DIGITS_MAX) return false;
     whole = whole * 10 + digit;
   }
-  if (digits <= DIGITS_SAFE) return true;
   const fractionDigits = last === point ? 0 : <i32> (last - point - 1);
-  if (fractionDigits === 0 || fractionDigits > FRACTION_DIGITS_MAX) return false;
-  return isShortest(whole, fractionDigits);
+  if (digits <= DIGITS_SAFE) {
+    if (!isBinary) return true;
+    if (fractionDigits > POWER_MAX) return false;
+    doubleBits = reinterpret<u64>(<f64> whole / powerOfTen(fractionDigits));
+  } else {
+    if (fractionDigits === 0 || fractionDigits > FRACTION_DIGITS_MAX) return false;
+    if (!isShortest(whole, fractionDigits)) return false;
+  }
+  if (first !== start) doubleBits |= SIGN;
+  return true;
 }
 
 /** The same for `whole` / 10^`fractionDigits` with 16 or 17 digits, the last of them not zero. */
@@ -72,6 +87,7 @@ function isShortest(whole: u64, fractionDigits: i32): bool {
   // Half-way between two doubles, or next to a power of two, where doubles lie closer below.
   if (off === half || off === -half) return false;
   if (mantissa <= MANTISSA_MIN || mantissa >= MANTISSA_MIN << 1) return false;
+  doubleBits = (<u64> (EXPONENT_BIAS - shift) << MANTISSA_BITS) | (mantissa & (MANTISSA_MIN - 1));
   // Another decimal of the same length is as near or nearer.
   const unit: i64 = 1 << <i64> shift;
   if (off >= unit >> 1 || off <= -(unit >> 1)) return false;
@@ -80,4 +96,10 @@ function isShortest(whole: u64, fractionDigits: i32): bool {
   if (shift >= 60) return true;
   const lastDigit = <i64> (whole % 10);
   return lastDigit * unit - off > half && (10 - lastDigit) * unit + off > half;
+}
+
+function powerOfTen(exponent: i32): f64 {
+  let power: f64 = 1;
+  for (let i = 0; i < exponent; i++) power *= 10;
+  return power;
 }

@@ -20,13 +20,18 @@ export const PLAN_HASH = 16;
 export const PLAN_PREDICTED = 20;
 /** Keys of a record that are predicted; later ones are looked up. */
 export const PLAN_PREDICTED_COUNT = 24;
-/** The time of receipt as COPY text: offset and length. */
+/** The time of receipt as it stands in a row: offset and length. */
 export const PLAN_RECEIPT = 28;
 export const PLAN_RECEIPT_LENGTH = 32;
+/** One of the formats. */
+export const PLAN_FORMAT = 36;
 export const PLAN_HEADER_BYTES = 64;
 
 /** Room for the time of receipt. */
 export const RECEIPT_BYTES_MAX = 64;
+
+export const FORMAT_TEXT = 0;
+export const FORMAT_BINARY = 1;
 
 // A column.
 
@@ -38,10 +43,13 @@ export const COLUMN_CHARACTERS_SAFE = 4;
 export const COLUMN_RECORD = 8;
 /** How its value in that record is written: one of the forms. */
 export const COLUMN_FORM = 12;
-/** Addresses of that value. */
+/** Addresses of that value; where they are one number, the value itself in 64 bits. */
 export const COLUMN_START = 16;
 export const COLUMN_END = 20;
-export const COLUMN_BYTES = 24;
+export const COLUMN_BITS = 16;
+/** Bytes of that number in COPY binary. */
+export const COLUMN_WIDTH = 24;
+export const COLUMN_BYTES = 32;
 
 export const TYPE_BOOLEAN = 0;
 export const TYPE_INTEGER = 1;

@@ -4,7 +4,9 @@
  * where each column's value stands, then writes the columns in the plan's order. Keys are expected
  * in the order of the record before, which spares the look-up.
  */
-import { readValue, refusal, writeNull, writeValue } from "./column_value.ts";
+import { readValue, refusal, writeBinaryValue, writeNull, writeValue } from "./column_value.ts";
+import { writeBinaryNull } from "./copy_binary.ts";
+import { isBinary, useFormat } from "./copy_format.ts";
 import { copyPlain } from "./copy_text.ts";
 import {
   COLUMN_ALWAYS_PASSES,
@@ -24,6 +26,7 @@ import {
   PASS_UNKNOWN_KEY,
   PLAN_COLUMN_COUNT,
   PLAN_COLUMNS,
+  PLAN_FORMAT,
   PLAN_HASH,
   PLAN_HASH_MASK,
   PLAN_PREDICTED,
@@ -53,8 +56,10 @@ import {
 } from "./source_bytes.ts";
 import { reason, skipString, skipValue } from "./values.ts";
 
-/** A value takes twice its source at most; this is for what has none: `\N` and a tab, `t`, `f`. */
-const COLUMN_BYTES_EXTRA: usize = 3;
+/** A value takes twice its source at most and this: a numeric of one digit, its length before it. */
+const COLUMN_BYTES_EXTRA: usize = 16;
+/** The number of columns, or the end of the row. */
+const ROW_BYTES_EXTRA: usize = 2;
 
 let block: usize = 0;
 let columns: usize = 0;
@@ -85,6 +90,7 @@ export function usePlan(address: usize): void {
   predicted = address + load<u32>(address, PLAN_PREDICTED);
   predictedCount = load<u32>(address, PLAN_PREDICTED_COUNT);
   record = 0;
+  useFormat(load<u32>(address, PLAN_FORMAT));
 }
 
 /** Writes the record at `at` as a row at `out`: DONE, FULL when that may need more than `outEnd`, or why not. */
@@ -93,10 +99,10 @@ export function encodeRecord(at: usize, out: usize, outEnd: usize): i32 {
   const end = readRecord(at);
   if (end === 0) return why;
   const needed = (end - at) * 2 + (columnsEnd - columns) / COLUMN_BYTES * COLUMN_BYTES_EXTRA +
-    load<u32>(block, PLAN_RECEIPT_LENGTH) + 1;
+    load<u32>(block, PLAN_RECEIPT_LENGTH) + ROW_BYTES_EXTRA;
   if (needed > outEnd - out) return FULL;
   recordEnd = end;
-  rowEnd = writeRow(out);
+  rowEnd = isBinary ? writeBinaryRow(out) : writeRow(out);
   return DONE;
 }
 
@@ -192,14 +198,35 @@ function skipOther(at: usize, role: i32): usize {
   return end === 0 ? pass(reason) : end;
 }
 
+/** Writes the number of columns and their values. */
+function writeBinaryRow(out: usize): usize {
+  store<u16>(out, bswap<u16>(<u16> ((columnsEnd - columns) / COLUMN_BYTES)));
+  let to = out + 2;
+  for (let column = columns; column < columnsEnd; column += COLUMN_BYTES) {
+    if (load<u32>(column, COLUMN_TYPE) === TYPE_RECEIPT) {
+      to = writeReceipt(to);
+    } else if (load<u32>(column, COLUMN_RECORD) !== record) {
+      to = writeBinaryNull(to);
+    } else {
+      to = writeBinaryValue(column, to);
+    }
+  }
+  return to;
+}
+
+/** The host has put it in the plan's format. */
+function writeReceipt(to: usize): usize {
+  const receipt = block + load<u32>(block, PLAN_RECEIPT);
+  return copyPlain(receipt, receipt + load<u32>(block, PLAN_RECEIPT_LENGTH), to);
+}
+
 /** Writes the values of all columns and the end of the row. */
 function writeRow(out: usize): usize {
   let to = out;
   for (let column = columns; column < columnsEnd; column += COLUMN_BYTES) {
     if (column !== columns) store<u8>(to++, 0x09);
     if (load<u32>(column, COLUMN_TYPE) === TYPE_RECEIPT) {
-      const receipt = block + load<u32>(block, PLAN_RECEIPT);
-      to = copyPlain(receipt, receipt + load<u32>(block, PLAN_RECEIPT_LENGTH), to);
+      to = writeReceipt(to);
     } else if (load<u32>(column, COLUMN_RECORD) !== record) {
       to = writeNull(to);
     } else {

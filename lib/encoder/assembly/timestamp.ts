@@ -51,3 +51,35 @@ function twoDigits(at: usize): u32 {
   const ones = byteAt(at + 1);
   return isDigit(tens) && isDigit(ones) ? (tens - 0x30) * 10 + ones - 0x30 : 100;
 }
+
+/** Microseconds since 2000-01-01 UTC of such a date-time. */
+export function microseconds(start: usize, end: usize): i64 {
+  const year = <i64> (twoDigits(start) * 100 + twoDigits(start + 2));
+  const days = daysBefore(year, twoDigits(start + 5)) + twoDigits(start + 8) - 1;
+  let minutes = <i64> (twoDigits(start + 11) * 60 + twoDigits(start + 14));
+  let zone = start + 19;
+  let fraction: i64 = 0;
+  if (byteAt(zone) === POINT) {
+    zone = skipDigits(start + 20);
+    for (let at = start + 20; at < start + 26; at++) {
+      fraction = fraction * 10 + (at < zone ? byteAt(at) - 0x30 : 0);
+    }
+  }
+  if (zone + 1 !== end) {
+    const offset = <i64> (twoDigits(zone + 1) * 60 + twoDigits(zone + 4));
+    minutes += byteAt(zone) === MINUS ? offset : -offset;
+  }
+  const seconds = ((days - EPOCH_DAYS) * 1440 + minutes) * 60 + twoDigits(start + 17);
+  return seconds * 1_000_000 + fraction;
+}
+
+/** Days from 0001-01-01 to 2000-01-01. */
+const EPOCH_DAYS: i64 = 730_119;
+
+/** Days from 0001-01-01 to the first of a month. */
+function daysBefore(year: i64, month: u32): i64 {
+  const before = year - 1;
+  let days = before * 365 + before / 4 - before / 100 + before / 400;
+  for (let each: u32 = 1; each < month; each++) days += daysOf(<u32> year, each);
+  return days;
+}

@@ -128,7 +128,7 @@ export interface OtherClient extends AsyncDisposable {
 
 /** Opens another client. */
 export async function openOtherClient(url: string): Promise<OtherClient> {
-  const client = await connectClient({
+  const { connection: client } = await connectClient({
     servers: url,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 50,

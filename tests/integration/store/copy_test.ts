@@ -140,3 +140,57 @@ Deno.test("copyIn() rejects as unavailable when the connection is lost in the mi
   const [count] = await database.sql`select count(*)::int as n from t`;
   assert.equal(count?.n, 0);
 });
+
+// The count of a SELECT stands in the place of the COPY's, and several results come as one array.
+Deno.test("copyAmong() counts the rows of the COPY when statements before it have counts", async () => {
+  await using fixture = await setup();
+  const rows: unknown[] = [];
+  const result = await fixture.session.copyAmong(
+    `BEGIN; INSERT INTO t VALUES (7), (8); SELECT 5 AS n; ${COPY}; COMMIT`,
+    lines("1", "2", "3"),
+    { onRow: (row) => rows.push(row) },
+  );
+  assert.deepEqual(result, { rows: 3, tag: "COMMIT" });
+  assert.deepEqual(rows, [{ n: 5 }]);
+});
+
+Deno.test("copyAmong() has told all rows when the server waits for data", async () => {
+  await using fixture = await setup();
+  const steps: string[] = [];
+  await fixture.session.copyAmong(`SELECT 1; SELECT 2; ${COPY}`, lines("1"), {
+    onRow: () => steps.push("row"),
+    onReady: () => {
+      steps.push("ready");
+    },
+    onEnd: () => steps.push("end"),
+  });
+  assert.deepEqual(steps, ["row", "row", "ready", "end"]);
+});
+
+Deno.test("copyAmong() carries out nothing behind a COPY that is called off, and works on", async () => {
+  await using fixture = await setup();
+  const { session, database } = fixture;
+  await assert.rejects(
+    session.copyAmong(`BEGIN; INSERT INTO t VALUES (7); ${COPY}; COMMIT`, lines("1"), {
+      onReady: () => {
+        throw new RangeError("not now");
+      },
+    }),
+    RangeError,
+  );
+  await session.execute("ROLLBACK");
+  assert.equal(await session.copyIn(COPY, lines("2")), 1);
+  const rows = await database.sql`select a from t`;
+  assert.deepEqual(rows.map(({ a }) => a), [2]);
+});
+
+Deno.test("copyAmong() carries out no COMMIT behind data that is refused", async () => {
+  await using fixture = await setup();
+  const { session, database } = fixture;
+  await assert.rejects(
+    session.copyAmong(`BEGIN; INSERT INTO t VALUES (7); ${COPY}; COMMIT`, lines("1", "x")),
+    (error) => error instanceof StatementError && error.sqlState === "22P02",
+  );
+  assert.equal(await session.execute("COMMIT"), "ROLLBACK");
+  assert.equal((await database.sql`select from t`).length, 0);
+});

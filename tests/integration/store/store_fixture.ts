@@ -181,6 +181,7 @@ export function flushOf(
     }]),
     defaultMarker: options.defaultMarker ?? null,
     rows: encodeLines(lines),
+    format: "text",
     messages: flushMessages,
     usesLedger: options.usesLedger ?? true,
     rejects: options.rejects ?? [],

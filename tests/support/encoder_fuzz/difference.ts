@@ -23,8 +23,8 @@ export function checkSeed(seed: number, fast: FastEncoder): void {
 }
 
 function check(seed: number, fast: FastEncoder): void {
-  const { payloads, table, includeTimestamp, misfits, onInvalidText, defaults } = randomBatch(seed);
-  const plan = compilePlan(table, { includeTimestamp, misfits });
+  const { payloads, onInvalidText, defaults, ...planned } = randomBatch(seed);
+  const plan = compilePlan(planned.table, planned);
   const trapsBefore = fast.counts.traps;
   const deliveries: EncodableDelivery[] = [];
   for (const [index, payload] of payloads.entries()) {
@@ -72,7 +72,12 @@ function contents(batch: EncodedBatch, deliveryCount: number): unknown {
   const rowNumbers = Array.from({ length: rows.count }, (_, row) => row);
   const deliveries = Array.from({ length: deliveryCount }, (_, index) => index);
   return {
-    text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(rows.bytes),
+    format: plan.format,
+    // Of binary every byte as a character.
+    text: new TextDecoder(plan.format === "text" ? "utf-8" : "latin1", {
+      fatal: true,
+      ignoreBOM: true,
+    }).decode(rows.bytes),
     ends: [...rows.ends],
     // Their order is free: the fast encoder skips keys that are null, which the exact one notes.
     newKeys: newKeys.toSorted((a, b) => a.key < b.key ? -1 : 1),

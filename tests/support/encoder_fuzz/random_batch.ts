@@ -8,6 +8,8 @@ import { integer, json, number, space, string, timestamp } from "./random_values
 export interface RandomBatch {
   readonly table: TableDescription;
   readonly includeTimestamp: boolean;
+  /** The plan may be one for COPY binary. */
+  readonly prefersBinary: boolean;
   readonly misfits: "overflow" | "reject";
   readonly onInvalidText: "replace" | "reject";
   readonly defaults: "marker" | "runs";
@@ -40,6 +42,7 @@ export function randomBatch(seed: number): RandomBatch {
   return {
     table: tableOf(...columns),
     includeTimestamp: random.chance(0.7),
+    prefersBinary: seed % 2 === 1,
     misfits: random.pick(["overflow", "reject"]),
     onInvalidText: random.pick(["replace", "reject"]),
     defaults: random.pick(["marker", "runs"]),

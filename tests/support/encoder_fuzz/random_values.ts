@@ -34,8 +34,22 @@ export function number(random: Random): string {
   if (random.odd(0.1)) return decimal(random).replace(/\d$/, String(random.below(10)));
   if (random.odd(0.2)) return decimal(random);
   if (random.odd(0.2)) return String(random.anyDouble());
+  if (random.chance(0.05)) return grouped(random);
   if (random.chance(0.3)) return String(random.below(10 ** random.below(15)) - random.below(1000));
   return String((random.fraction() - 0.5) * 10 ** (1 + random.below(8)));
+}
+
+/** Few digits and many zeros, on both sides of the point: numeric keeps its digits in groups of four. */
+function grouped(random: Random): string {
+  const digits = (): string => {
+    const zeros = "0".repeat(random.below(random.chance(0.2) ? 30 : 9));
+    return random.chance(0.3) ? zeros : zeros + String(random.below(10 ** random.below(12)));
+  };
+  const whole = digits().replace(/^0+/, "") || "0";
+  const fraction = random.chance(0.3) ? "" : `.${digits()}0`;
+  return `${random.pick(["", "-"])}${whole}${
+    random.pick(["", "0000"]).repeat(whole === "0" ? 0 : 1)
+  }${fraction}`;
 }
 
 function decimal(random: Random): string {

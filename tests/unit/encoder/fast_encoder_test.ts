@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
+import type { EncodableDelivery } from "../../../lib/encoder/encodable_delivery.ts";
 import { encodeBatch } from "../../../lib/encoder/exact_encoder.ts";
 import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
-import { compilePlan } from "../../../lib/schema/column_plan.ts";
+import { type ColumnPlan, compilePlan } from "../../../lib/schema/column_plan.ts";
 import type { TableColumn } from "../../../lib/schema/table_description.ts";
-import { columnOf, deliveryOfJson, tableOf } from "../../support/encoding.ts";
+import { columnOf, deliveryOfJson, hexadecimal, tableOf } from "../../support/encoding.ts";
 
-/** Encodes messages of one table; compares with the exact encoder and tells what was counted. */
+/**
+ * Encodes messages of one table; compares with the exact encoder, in binary as well, and tells what
+ * was counted of text.
+ */
 function encodeFast(
   columns: readonly TableColumn[],
   messages: readonly string[],
@@ -21,8 +25,32 @@ function encodeFast(
   assert.deepEqual([...rows.ends], [...exact.rows.ends]);
   assert.deepEqual(rejects, exact.rejects);
   assert.ok(fast.memory.isIntact);
+  assertSameBinary(plan, deliveries);
   const { recordsFast, recordsPassed } = fast.counts;
   return { text, fast: recordsFast, passed: Object.fromEntries(recordsPassed) };
+}
+
+function assertSameBinary(
+  { table, options }: ColumnPlan,
+  deliveries: readonly EncodableDelivery[],
+): void {
+  const fast = new FastEncoder();
+  const plan = compilePlan(table, { ...options, prefersBinary: true });
+  const { rows } = encodeBatch(plan, deliveries, new RowBuffer(), { fast });
+  const exact = encodeBatch(plan, deliveries, new RowBuffer());
+  const latin1 = new TextDecoder("latin1");
+  assert.ok(latin1.decode(rows.bytes) === latin1.decode(exact.rows.bytes), "bytes differ");
+  assert.deepEqual([...rows.ends], [...exact.rows.ends]);
+  assert.ok(fast.memory.isIntact);
+}
+
+/** Rows of one table as COPY binary, as the fast encoder alone makes them, in hexadecimal. */
+function encodeBinary(columns: readonly TableColumn[], message: string): string {
+  const fast = new FastEncoder();
+  const plan = compilePlan(tableOf(...columns), { includeTimestamp: true, prefersBinary: true });
+  const { rows } = encodeBatch(plan, [deliveryOfJson(message)], new RowBuffer(), { fast });
+  assert.deepEqual([plan.format, fast.counts.recordsPassed.size], ["binary", 0]);
+  return hexadecimal(rows.bytes);
 }
 
 const USUAL = [
@@ -45,6 +73,79 @@ Deno.test("FastEncoder encodes a record of every type", () => {
     '1\t0.1\t1.50\tt\t2026-11-24T12:00:00Z\t["a\\\\n",1]\ttab\\there\t2026-11-24T12:00:00.123Z\n',
   );
   assert.deepEqual(passed, {});
+});
+
+Deno.test("FastEncoder encodes a record of every type as COPY binary", () => {
+  const record = '{"id":-2,"score":0.1,"amount":-1.50,"active":true,' +
+    '"at":"2000-01-01T00:00:01.5Z","tags":[1],"note":"a\\t\\u00e9"}';
+  assert.equal(
+    encodeBinary([...USUAL, columnOf("small", "int2"), columnOf("_overflow", "jsonb")], record),
+    [
+      "000a",
+      "00000008 fffffffffffffffe",
+      "00000008 3fb999999999999a",
+      "0000000c 0002 0000 4000 0002 0001 1388",
+      "00000001 01",
+      "00000008 000000000016e360",
+      "00000004 01 5b315d",
+      "00000004 6109c3a9",
+      "00000008 0003040337f19078",
+      "ffffffff",
+      "ffffffff",
+    ].join("").replaceAll(" ", ""),
+  );
+});
+
+Deno.test("FastEncoder writes numbers at the edges of their binary forms as the exact encoder does", () => {
+  const values = [
+    "0",
+    "-0",
+    "0.0",
+    "-0.00",
+    "9999",
+    "10000",
+    "-10000",
+    "100000000",
+    "0.0001",
+    "0.00010",
+  ]
+    .concat(
+      "0.00001",
+      "-0.000000001234",
+      "10000.00001",
+      "99999999.99999999",
+      "1234.5",
+      "12345.67890",
+    )
+    .concat("999999999999999", "-999999999999999", "123456789012345.6", "0.30000000000000004")
+    .concat(...Array.from({ length: 30 }, (_, zeros) => {
+      const fraction = "0".repeat(zeros);
+      return [`0.${fraction}1`, `-0.${fraction}123456789012345`, `1${fraction}.${fraction}5`];
+    }));
+  for (const type of ["numeric", "float8", "int8", "int4", "int2"]) {
+    const { fast } = encodeFast([columnOf("x", type)], values.map((value) => `[{"x":${value}}]`));
+    assert.ok(fast > 0, type);
+  }
+});
+
+Deno.test("FastEncoder stays within its output when columns take more than the record", () => {
+  const columns = Array.from({ length: 400 }, (_, i) => columnOf(`column ${i}`, "numeric"));
+  const record = `{${columns.map(({ name }) => `"${name}":0`).join(",")}}`;
+  for (const message of [`[${"{},".repeat(300)}{}]`, `[${`${record},`.repeat(100)}{}]`]) {
+    assert.deepEqual(encodeFast(columns, [message, message]).passed, {});
+  }
+});
+
+Deno.test("FastEncoder passes a double on whose nearest neighbour one division does not find", () => {
+  const fast = new FastEncoder();
+  const plan = compilePlan(tableOf(columnOf("x", "float8")), {
+    includeTimestamp: false,
+    prefersBinary: true,
+  });
+  const zeros = "0".repeat(21);
+  const deliveries = [deliveryOfJson(`[{"x":0.${zeros}1},{"x":0.${zeros}12}]`)];
+  encodeBatch(plan, deliveries, new RowBuffer(), { fast });
+  assert.deepEqual(Object.fromEntries(fast.counts.recordsPassed), { number: 1 });
 });
 
 Deno.test("FastEncoder writes null for keys that are absent or null", () => {

@@ -13,6 +13,8 @@ function frame(type: string, body: string): Uint8Array {
 const STARTUP = Uint8Array.of(0, 0, 0, 8, 0, 3, 0, 0);
 const COMMIT = frame("Q", "COMMIT\0");
 const COPY_DATA = frame("d", "1\tone\n");
+const COPY_DONE = frame("c", "");
+const WHOLE = frame("Q", "BEGIN; COPY t (a) FROM STDIN; COMMIT\0");
 
 function joined(...parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
@@ -47,6 +49,26 @@ Deno.test("fromClient() leaves a COMMIT without COPY data alone when a cut is ar
   cuts.arm("before-commit", 1);
   assert.equal(filter.fromClient(joined(STARTUP, COMMIT)).cut, false);
   assert.equal(cuts.pending, 1);
+});
+
+Deno.test("fromClient() cuts before the end of the data when COMMIT stands behind the COPY", () => {
+  const cuts = new PostgresCuts();
+  const filter = cuts.filter();
+  cuts.arm("before-commit", 1);
+  const verdict = filter.fromClient(joined(STARTUP, WHOLE, COPY_DATA, COPY_DONE));
+  assert.deepEqual(verdict, { forward: [STARTUP, WHOLE, COPY_DATA], cut: true });
+  assert.equal(cuts.pending, 0);
+});
+
+Deno.test("fromClient() passes the end of the data when COMMIT comes by itself", () => {
+  const cuts = new PostgresCuts();
+  const filter = cuts.filter();
+  cuts.arm("before-commit", 1);
+  const copy = frame("Q", "COPY t (a) FROM STDIN\0");
+  const called = filter.fromClient(joined(STARTUP, WHOLE, frame("f", "called off\0")));
+  assert.equal(called.cut, false);
+  const verdict = filter.fromClient(joined(copy, COPY_DATA, COPY_DONE, COMMIT));
+  assert.deepEqual(verdict, { forward: [copy, COPY_DATA, COPY_DONE], cut: true });
 });
 
 Deno.test("fromServer() swallows the answer and cuts when COMMIT was carried out", () => {

@@ -86,3 +86,20 @@ Deno.test("Batch.restore() puts deliveries back in front", () => {
 Deno.test("heldBytes() counts the payload and a fixed cost", () => {
   assert.equal(heldBytes(deliveryOf({ bytes: 1 })), 1 + MESSAGE_OVERHEAD_BYTES);
 });
+
+Deno.test("Batch.copyPayloads() takes old payloads out of the buffer that they share", () => {
+  const buffer = Uint8Array.of(1, 2, 3, 4);
+  const old = { ...deliveryOf({ heldSinceMs: 10 }), payload: buffer.subarray(1, 3) };
+  const fresh = { ...deliveryOf({ heldSinceMs: 20 }), payload: buffer.subarray(3) };
+  batchOf(old, fresh).copyPayloads(20);
+  assert.deepEqual(old.payload, Uint8Array.of(2, 3));
+  assert.equal(old.payload.buffer.byteLength, 2);
+  assert.equal(fresh.payload.buffer, buffer.buffer);
+});
+
+Deno.test("Batch.copyPayloads() leaves payloads alone that have a buffer of their own", () => {
+  const own = deliveryOf({ bytes: 4, heldSinceMs: 10 });
+  const { payload } = own;
+  batchOf(own).copyPayloads(20);
+  assert.equal(own.payload, payload);
+});

@@ -53,3 +53,18 @@ Deno.test("FlowControl is pressed by bytes at the bound and by messages near the
   bytes.hold(1_000);
   assert.equal(bytes.isPressed, true);
 });
+
+Deno.test("FlowControl.copyBefore() names the time since which one and a half bounds came", () => {
+  const { flow } = flowOf();
+  const receive = (bytes: number): void => {
+    flow.hold(bytes);
+    flow.release(bytes);
+  };
+  assert.equal(flow.copyBefore(10), -Infinity);
+  receive(1_000);
+  assert.equal(flow.copyBefore(20), -Infinity);
+  receive(500);
+  assert.equal(flow.copyBefore(30), 10);
+  receive(1_000);
+  assert.equal(flow.copyBefore(40), 20);
+});

@@ -10,7 +10,9 @@ const silently = (): void => undefined;
 const SILENT: Log = { debug: silently, info: silently, warn: silently, error: silently };
 
 /** A janitor whose ledger has `chunks` to prune, and what it did. */
-function janitorOf(options: { chunks?: number; floor?: AckFloor | null; fails?: boolean } = {}): {
+function janitorOf(
+  options: { chunks?: number; floor?: AckFloor | null; fails?: boolean; isShared?: boolean } = {},
+): {
   janitor: Janitor;
   clock: FakeClock;
   calls: string[];
@@ -34,6 +36,7 @@ function janitorOf(options: { chunks?: number; floor?: AckFloor | null; fails?: 
   const janitor = new Janitor({
     keeper,
     ackFloor: () => Promise.resolve(floor),
+    isShared: () => options.isShared === true,
     floorAgeMs: 600_000,
     clock,
     log: SILENT,
@@ -63,4 +66,15 @@ Deno.test("Janitor waits for the next round when the database is away", async ()
   await clock.advance(120_000);
   assert.deepEqual(calls, ["record 7", "record 7"]);
   await janitor[Symbol.asyncDispose]();
+});
+
+Deno.test("Janitor remembers the floor of a shared consumer at once, often, and at the end", async () => {
+  const { janitor, clock, calls } = janitorOf({ isShared: true });
+  const records = (): number => calls.filter((call) => call === "record 7").length;
+  await clock.advance(0);
+  assert.equal(records(), 1);
+  await clock.advance(10_000);
+  assert.equal(records(), 3);
+  await janitor[Symbol.asyncDispose]();
+  assert.equal(records(), 4);
 });

@@ -83,3 +83,31 @@ Deno.test("StoreGate.take() rejects when its signal aborts, and passes the turn 
   held[Symbol.dispose]();
   (await gate.take())[Symbol.dispose]();
 });
+
+Deno.test("takeSpare() leaves one turn free for whoever comes", async () => {
+  const { gate } = gateOf(3);
+  using first = await gate.take();
+  using second = gate.takeSpare();
+  assert.notEqual(second, null);
+  assert.equal(gate.takeSpare(), null);
+  using third = await gate.take();
+  assert.notEqual(third, first);
+});
+
+Deno.test("takeSpare() gives nothing while somebody waits", async () => {
+  const { gate, clock } = gateOf(3);
+  const turns = [await gate.take(), await gate.take(), await gate.take()];
+  const waiting = asking(gate);
+  assert.equal(gate.takeSpare(), null);
+  for (const turn of turns) turn[Symbol.dispose]();
+  await clock.advance(0);
+  waiting.turn?.[Symbol.dispose]();
+  assert.notEqual(gate.takeSpare(), null);
+});
+
+Deno.test("takeSpare() gives nothing during an outage", async () => {
+  const { gate } = gateOf(4);
+  using turn = await gate.take();
+  turn.failed(new StoreUnavailableError("connection refused"));
+  assert.equal(gate.takeSpare(), null);
+});

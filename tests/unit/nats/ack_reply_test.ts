@@ -43,3 +43,21 @@ Deno.test("parseAckReply() gives null when the subject is none of JetStream's", 
     assert.equal(parseAckReply(reply), null, reply);
   }
 });
+
+Deno.test("parseAckReply() reads the next message of the same consumer, and of another one", () => {
+  for (
+    const [reply, fields] of [
+      ["$JS.ACK.s.d.1.1.1.1795536347816729010.9", [1, "1795536347816729010", 1]],
+      ["$JS.ACK.s.d.2.12.3.1795536347816729011.0", [12, "1795536347816729011", 2]],
+      ["$JS.ACK.s.other.3.13.3.1795536347816729012.0", [13, "1795536347816729012", 3]],
+      ["$JS.ACK.s.other.d.s.4.14.3.1795536347816729013.0.x", [14, "1795536347816729013", 4]],
+      ["$JS.ACK.s.other.5.15.3.1795536347816729014.0", [15, "1795536347816729014", 5]],
+    ] as const
+  ) {
+    const read = parseAckReply(reply);
+    assert.deepEqual([read?.sequence, read?.storedNs, read?.deliveryCount], fields, reply);
+  }
+  for (const behind of ["1.1.1.1", "1.1.1.1.1.1", "x.1.1.1.1", "1..1.1.1", "1.1.1.-2.1"]) {
+    assert.equal(parseAckReply(`$JS.ACK.s.other.${behind}`), null, behind);
+  }
+});

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AckSender } from "../../../lib/nats/ack_sender.ts";
 import { CoreMessage } from "../../../lib/nats/core_message.ts";
 import { StreamMessage } from "../../../lib/nats/stream_message.ts";
 import { ORIGIN } from "../../support/deliveries.ts";
@@ -17,7 +18,8 @@ function recorded(maxDeliver = Infinity): Recorded {
       published.push(`${subject} ${new TextDecoder().decode(payload)}`);
     },
   };
-  const source = { publisher, origin: ORIGIN, maxDeliver };
+  const acks = new AckSender((frames) => published.push(new TextDecoder().decode(frames)));
+  const source = { publisher, acks, origin: ORIGIN, maxDeliver };
   const message = new StreamMessage(source, "reply", FIELDS, new Uint8Array([1, 2]));
   return { message, published };
 }
@@ -29,15 +31,20 @@ Deno.test("StreamMessage names the stored message", () => {
   assert.equal(identity.storedNs, "1700000000000000001");
 });
 
-Deno.test("StreamMessage publishes each settlement to the reply subject", () => {
+Deno.test("StreamMessage.ack() sends an ack to the reply subject", async () => {
   const { message, published } = recorded();
   message.ack();
+  await Promise.resolve();
+  assert.deepEqual(published, ["PUB reply 4\r\n+ACK\r\n"]);
+});
+
+Deno.test("StreamMessage publishes each other settlement to the reply subject", () => {
+  const { message, published } = recorded();
   message.extend();
   message.term();
   message.nak(0);
   message.nak(1_500);
   assert.deepEqual(published, [
-    "reply +ACK",
     "reply +WPI",
     "reply +TERM",
     "reply -NAK",
@@ -51,8 +58,9 @@ Deno.test("StreamMessage does not throw when the connection is closed", () => {
       throw new Error("closed");
     },
   };
-  const source = { publisher, origin: ORIGIN, maxDeliver: Infinity };
-  new StreamMessage(source, "reply", FIELDS, new Uint8Array()).ack();
+  const acks = new AckSender(() => {});
+  const source = { publisher, acks, origin: ORIGIN, maxDeliver: Infinity };
+  new StreamMessage(source, "reply", FIELDS, new Uint8Array()).term();
 });
 
 Deno.test("StreamMessage knows its last delivery", () => {

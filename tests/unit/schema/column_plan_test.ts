@@ -77,6 +77,52 @@ Deno.test("planSendingDefaults() adds the columns of the keys named to those sen
   assert.deepEqual(sent(wider), [["a", "a"], ["b", "b"], ["c", "c"]]);
 });
 
+const BINARY = { includeTimestamp: false, prefersBinary: true } as const;
+
+Deno.test("compilePlan() chooses binary where every column sent has an exact binary form", () => {
+  const types = ["bool", "int2", "int4", "int8", "float8", "numeric", "timestamptz", "jsonb"]
+    .concat("text", "varchar");
+  const table = tableOf(
+    ...types.map((type) => columnOf(type, type)),
+    columnOf("_overflow", "jsonb"),
+  );
+  assert.equal(compilePlan(table, BINARY).format, "binary");
+  assert.equal(compilePlan(table, { includeTimestamp: false }).format, "text");
+});
+
+Deno.test("compilePlan() chooses text for types and modifiers that round, cut or pad", () => {
+  const inText = [
+    ...["float4", "date", "time", "timestamp", "uuid", "bytea", "json", "bpchar"].map((type) =>
+      columnOf("x", type)
+    ),
+    columnOf("x", "varchar", { typmod: 14 }),
+    columnOf("x", "bpchar", { typmod: 14 }),
+    columnOf("x", "numeric", { typmod: ((10 << 16) | 2) + 4 }),
+    columnOf("x", "timestamptz", { typmod: 3 }),
+    columnOf("x", "mood", { typeKind: "e", enumLabels: ["fine"] }),
+    columnOf("x", "positive", { typeKind: "d", domainOver: columnOf("x", "int8") }),
+    columnOf("x", "_int8", { elements: columnOf("x", "int8") }),
+  ];
+  for (const column of inText) {
+    const plan = compilePlan(tableOf(columnOf("a", "int8"), column), BINARY);
+    assert.equal(plan.format, "text", column.typeName);
+  }
+});
+
+Deno.test("compilePlan() chooses text where a row may take a DEFAULT that is sent", () => {
+  const table = tableOf(columnOf("a", "int8"), columnOf("d", "int8", { hasDefault: true }));
+  const plan = compilePlan(table, BINARY);
+  assert.deepEqual([plan.format, planSendingDefaults(plan, ["d"]).format], ["binary", "text"]);
+  const overflow = columnOf("_overflow", "jsonb", { hasDefault: true });
+  assert.equal(compilePlan(tableOf(columnOf("a", "int8"), overflow), BINARY).format, "text");
+});
+
+Deno.test("compilePlan() chooses text where no column is sent", () => {
+  assert.equal(compilePlan(null, BINARY).format, "text");
+  assert.equal(compilePlan(tableOf(), BINARY).format, "text");
+  assert.equal(compilePlan(tableOf(columnOf("_overflow", "jsonb")), BINARY).format, "text");
+});
+
 Deno.test("compilePlan() words types as SQL does", () => {
   const table = tableOf(
     columnOf("a", "int4"),

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { FlushMessage } from "../../../lib/ingest/ports.ts";
-import { chunksOf, countRows, freshRanges, partsOf } from "../../../lib/store/row_ranges.ts";
+import { COPY_CHUNK_BYTES } from "../../../lib/store/copy.ts";
+import {
+  binaryChunksOf,
+  chunksOf,
+  countRows,
+  freshRanges,
+  partsOf,
+} from "../../../lib/store/row_ranges.ts";
 
 /** Messages with so many rows each. */
 function messages(rowCounts: readonly number[]): FlushMessage[] {
@@ -58,6 +65,27 @@ Deno.test("chunksOf() cuts the bytes of the ranges to the chunk size", () => {
 Deno.test("chunksOf() fails when a range goes beyond the rows", () => {
   const rows = { bytes: new Uint8Array(1), count: 1, ends: new Uint32Array([1]) };
   assert.throws(() => [...chunksOf(rows, [{ from: 0, to: 2 }])], RangeError);
+});
+
+/** `PGCOPY`, newline, 255, return, newline, zero, no flags, no extension. */
+const HEADER = [0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0]
+  .concat(0, 0, 0, 0, 0, 0, 0, 0);
+
+Deno.test("binaryChunksOf() puts few rows between header and trailer, in one chunk", () => {
+  const bytes = new Uint8Array([1, 1, 1, 2, 3, 3]);
+  const rows = { bytes, count: 3, ends: new Uint32Array([3, 4, 6]) };
+  const chunks = [...binaryChunksOf(rows, [{ from: 0, to: 1 }, { from: 2, to: 3 }])];
+  assert.deepEqual(chunks.map((chunk) => [...chunk]), [[...HEADER, 1, 1, 1, 3, 3, 0xff, 0xff]]);
+});
+
+Deno.test("binaryChunksOf() sends views of many rows, header and trailer by themselves", () => {
+  const bytes = new Uint8Array(COPY_CHUNK_BYTES + 5).fill(7);
+  const rows = { bytes, count: 2, ends: new Uint32Array([COPY_CHUNK_BYTES, bytes.length]) };
+  const chunks = [...binaryChunksOf(rows, [{ from: 0, to: 2 }])];
+  assert.deepEqual(chunks.map(({ length }) => length), [HEADER.length, COPY_CHUNK_BYTES, 5, 2]);
+  assert.deepEqual([...chunks[0] ?? []], HEADER);
+  assert.equal(chunks[1]?.buffer, bytes.buffer);
+  assert.deepEqual([...chunks[3] ?? []], [0xff, 0xff]);
 });
 
 Deno.test("partsOf() cuts ranges where the columns change", () => {

@@ -1,0 +1,118 @@
+/**
+ * The flushes of one batch writer that are under way: two at most, in the order of their rows. The
+ * second prepares itself while the first waits for its COMMIT, and writes only when that is durable;
+ * where the first has a setback the second is called off, so rows, statuses and acks keep their order.
+ * A second one takes a turn only while another stays free: a slow table stalls nobody.
+ */
+import type { FlushReason } from "./batch.ts";
+import { extendAll } from "./delivery.ts";
+import { type FlushResult, RunningFlush } from "./running_flush.ts";
+import type { Segment, Segments } from "./segments.ts";
+import type { StoreTurn } from "./store_gate.ts";
+import type { WriterContext } from "./writer_context.ts";
+
+/** How a flush begins. */
+export interface FlushBeginning {
+  readonly reason: FlushReason;
+  readonly turn: StoreTurn;
+  /** For the monitor. */
+  readonly notes: readonly string[];
+}
+
+/** See the head of this file. */
+export class FlushSequence {
+  readonly #context: WriterContext;
+  readonly #segments: Segments;
+  readonly #running: RunningFlush[] = [];
+  /** Wakes whoever waits for the end of the first. */
+  #nudge: (() => void) | null = null;
+
+  constructor(context: WriterContext, segments: Segments) {
+    this.#context = context;
+    this.#segments = segments;
+  }
+
+  /** The first one under way, whose data is sent or which is over; null when there is none. */
+  get first(): RunningFlush | null {
+    return this.#running[0] ?? null;
+  }
+
+  /** Takes what waits in a segment and begins to write it; resolves when its data is sent. */
+  begin(segment: Segment, how: FlushBeginning): Promise<void> {
+    return this.#begin(segment, how, null).sent;
+  }
+
+  /** Why the next one may begin behind the first, or null while it has to wait. */
+  dueBehind(nowMs: number): FlushReason | null {
+    const { first } = this;
+    if (first?.mayBeFollowed !== true || this.#running.length > 1) return null;
+    // Settings that were left behind have a table of their own.
+    const { batch } = this.#segments.first;
+    if (batch !== first.start.segment.batch || this.#context.stopped.aborted) return null;
+    return this.#segments.dueReason(nowMs, this.#context.flushCap);
+  }
+
+  /** Begins the next one behind the first if it is due and a turn is to spare. */
+  beginBehind(notes: readonly string[]): RunningFlush | null {
+    const reason = this.dueBehind(this.#context.clock.monotonic());
+    if (reason === null) return null;
+    const turn = this.#context.gate.takeSpare();
+    if (turn === null) return null;
+    return this.#begin(this.#segments.first, { reason, turn, notes }, this.first);
+  }
+
+  /** Waits for the end of the first, or until somebody nudges; null then. */
+  async endOrNudge(first: RunningFlush): Promise<FlushResult | null> {
+    const nudged = new Promise<void>((resolve) => this.#nudge = resolve);
+    await Promise.race([first.over(), nudged]);
+    this.#nudge = null;
+    return first.result;
+  }
+
+  /** Something may be due behind the first. */
+  nudge(nowMs: number): void {
+    if (this.#nudge !== null && this.dueBehind(nowMs) !== null) this.#nudge();
+  }
+
+  /** The first one is committed: the second one is the first now. */
+  leaveFirst(): void {
+    this.#running.shift();
+  }
+
+  /**
+   * The first one failed: waits for the second, which was told and has written nothing, and puts the
+   * deliveries of both back in their order. The first one's turn is left to the caller.
+   */
+  async giveBack(): Promise<void> {
+    const [, second] = this.#running;
+    if (second !== undefined) {
+      await second.over(); // what else it met it will meet again
+      second.start.turn[Symbol.dispose]();
+    }
+    for (const { start } of this.#running.splice(0).reverse()) {
+      this.#segments.restore(start.segment, start.deliveries);
+    }
+  }
+
+  /** See {@linkcode extendAll}. */
+  extend(beforeMs: number): number {
+    return this.#running.reduce(
+      (sum, { start }) => sum + extendAll(start.deliveries, beforeMs),
+      0,
+    );
+  }
+
+  #begin(segment: Segment, how: FlushBeginning, before: RunningFlush | null): RunningFlush {
+    const { clock, flushCap, withBuffer } = this.#context;
+    const { reason, turn, notes } = how;
+    const deliveries = segment.batch.take(flushCap);
+    const running = new RunningFlush(
+      { segment, deliveries, reason, turn, startedMs: clock.monotonic() },
+      before,
+      (pace) =>
+        withBuffer((buffer) => segment.table.flushInPace(deliveries, buffer, { notes, pace })),
+    );
+    this.#running.push(running);
+    return running;
+  }
+}

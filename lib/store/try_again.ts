@@ -1,0 +1,13 @@
+/** Why a try at a flush was rolled back on purpose. It never leaves the store. */
+
+/** Not a failure: the flush writer tries again in another way, or says what is to be done. */
+export class TryAgain extends Error {
+  override readonly name = "TryAgain";
+  /** `called-off`: the flush before this one is not durable, so nothing may be written. */
+  readonly why: "known-messages" | "refused-rows" | "plan-stale" | "called-off";
+
+  constructor(why: TryAgain["why"]) {
+    super(why);
+    this.why = why;
+  }
+}

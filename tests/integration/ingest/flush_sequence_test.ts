@@ -1,0 +1,219 @@
+/**
+ * A batch writer with two flushes under way on a real server: the second writes behind the first or
+ * not at all, whatever becomes of that one.
+ */
+import assert from "node:assert/strict";
+import type postgres from "postgres";
+import { systemClock } from "../../../lib/clock.ts";
+import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
+import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
+import { BatchWriter } from "../../../lib/ingest/batch_writer.ts";
+import { Counters } from "../../../lib/ingest/counters.ts";
+import type { Delivery } from "../../../lib/ingest/delivery.ts";
+import { FlowControl } from "../../../lib/ingest/flow_control.ts";
+import { DEFAULT_PROCESSOR_SETTINGS } from "../../../lib/ingest/processor_settings.ts";
+import { StatusReporter } from "../../../lib/ingest/status_reporter.ts";
+import { StoreGate } from "../../../lib/ingest/store_gate.ts";
+import type { WriterContext } from "../../../lib/ingest/writer_context.ts";
+import { sharedPostgres, waitFor } from "../../support/servers.ts";
+import { Messages } from "../schema/landing.ts";
+import { openFixture, type StoreFixture } from "../store/store_fixture.ts";
+
+const server = await sharedPostgres();
+
+/** Its commits wait for the advisory lock 42 when they hold the row 1. */
+const SLOW_TABLE = `create table p (id bigint);
+  create function wait() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock_shared(42); return null; end $$;
+  create constraint trigger wait after insert on p deferrable initially deferred
+    for each row when (new.id = 1) execute function wait()`;
+
+const PROPERTIES = { tableName: "", batchSize: 1, includeTimestamp: false };
+
+interface WriterFixture extends AsyncDisposable {
+  readonly sql: postgres.Sql;
+  readonly store: StoreFixture;
+  readonly writer: BatchWriter;
+  /** Ids of the messages that were acked, in this order. */
+  readonly acks: number[];
+  readonly counters: Counters;
+  add(id: number): void;
+  /** Ids in the order of their transactions, then as they were written. */
+  ids(): Promise<number[]>;
+}
+
+async function setup(options: { readonly turnsMax?: number } = {}): Promise<WriterFixture> {
+  const store = await openFixture(server);
+  await store.sql.unsafe(SLOW_TABLE);
+  const stopped = new AbortController();
+  const background = new Set<Promise<void>>();
+  const context = contextOf(store, {
+    turnsMax: options.turnsMax ?? 4,
+    stopped: stopped.signal,
+    track: (work) => background.add(work),
+  });
+  const writer = new BatchWriter("p", PROPERTIES, context);
+  const acks: number[] = [];
+  const messages = new Messages();
+  return {
+    sql: store.sql,
+    store,
+    writer,
+    acks,
+    counters: context.counters,
+    add: (id) => writer.add(ackedInto(acks, id, messages.next(`{"id":${id}}`))),
+    ids: async () =>
+      (await store.sql`select id::int from p order by xmin::text::bigint, ctid`)
+        .map(({ id }) => id),
+    async [Symbol.asyncDispose](): Promise<void> {
+      stopped.abort(new Error("The test is over"));
+      await writer.idle();
+      await Promise.all(background);
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function ackedInto(acks: number[], id: number, delivery: Delivery): Delivery {
+  return { ...delivery, message: { ...delivery.message, ack: () => acks.push(id) } };
+}
+
+function contextOf(
+  { store, log }: StoreFixture,
+  options: Pick<WriterContext, "stopped" | "track"> & { readonly turnsMax: number },
+): WriterContext {
+  const counters = new Counters();
+  const clock = systemClock;
+  const valve = { canPause: false, pause: () => {}, resume: () => {} };
+  return {
+    store: store.tables,
+    rejects: store.rejects,
+    gate: new StoreGate({ turnsMax: options.turnsMax, clock, log }),
+    flow: new FlowControl({ heldBytesMax: Infinity, ackPendingMax: Infinity }, valve),
+    reporter: new StatusReporter({ publisher: null, clock, log, counters }),
+    counters,
+    fastEncoder: new FastEncoder(),
+    clock,
+    log,
+    flushCap: { rowsMax: 1_000, bytesMax: 1_000_000 },
+    heldBytesMax: 1_000_000,
+    processorDefaults: DEFAULT_PROCESSOR_SETTINGS,
+    ackPendingMax: Infinity,
+    stopped: options.stopped,
+    withBuffer: (work) => work(new RowBuffer()),
+    track: options.track,
+    onBug: (error) => {
+      throw error;
+    },
+  };
+}
+
+/** Runs `work` while commits of the row 1 wait. */
+async function whileCommitWaits(
+  { sql }: WriterFixture,
+  work: () => Promise<void>,
+): Promise<void> {
+  await sql.begin(async (holder) => {
+    await holder`select pg_advisory_xact_lock(42)`;
+    await work();
+  });
+}
+
+/** The backend that waits for this event in a statement of its own. */
+async function waitingFor({ sql }: WriterFixture, event: string): Promise<number> {
+  return await waitFor(
+    async () => {
+      const [row] = await sql`select pid from pg_stat_activity
+        where datname = current_database() and state = 'active' and wait_event = ${event}`;
+      return row?.pid;
+    },
+    { what: `a backend that waits for ${event}` },
+  );
+}
+
+Deno.test("BatchWriter prepares a flush while the one before commits, and writes it behind", async () => {
+  await using fixture = await setup();
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    await waitingFor(fixture, "advisory");
+    fixture.add(2);
+    await waitingFor(fixture, "ClientRead");
+    fixture.add(3);
+    assert.deepEqual(await fixture.ids(), []);
+    assert.equal(fixture.writer.waitingMessages, 1);
+  });
+  await waitFor(() => fixture.acks.length === 3, { what: "all acks" });
+  assert.deepEqual(fixture.acks, [1, 2, 3]);
+  assert.deepEqual(await fixture.ids(), [1, 2, 3]);
+});
+
+Deno.test("BatchWriter calls a flush off when the one before fails, and writes both in order", async () => {
+  await using fixture = await setup();
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    const pid = await waitingFor(fixture, "advisory");
+    fixture.add(2);
+    await waitingFor(fixture, "ClientRead");
+    await fixture.sql`select pg_terminate_backend(${pid}, 5000)`;
+    await waitFor(async () => await waitingFor(fixture, "advisory") !== pid, {
+      what: "the second try",
+    });
+    assert.deepEqual(await fixture.ids(), []);
+  });
+  await waitFor(() => fixture.acks.length === 2, { what: "all acks" });
+  assert.deepEqual(fixture.acks, [1, 2]);
+  assert.deepEqual(await fixture.ids(), [1, 2]);
+});
+
+Deno.test("BatchWriter begins no second flush when no turn is to spare", async () => {
+  await using fixture = await setup({ turnsMax: 2 });
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    await waitingFor(fixture, "advisory");
+    fixture.add(2);
+    assert.equal(fixture.writer.waitingMessages, 1);
+  });
+  await waitFor(() => fixture.acks.length === 2, { what: "all acks" });
+  assert.deepEqual(await fixture.ids(), [1, 2]);
+});
+
+Deno.test("BatchWriter writes to the old table what waits behind a commit when the settings change", async () => {
+  await using fixture = await setup();
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    await waitingFor(fixture, "advisory");
+    fixture.add(2);
+    await waitingFor(fixture, "ClientRead");
+    fixture.writer.configure({ ...PROPERTIES, tableName: "new" });
+    fixture.add(3);
+  });
+  await waitFor(() => fixture.acks.length === 3, { what: "all acks" });
+  assert.deepEqual(fixture.acks, [1, 2, 3]);
+  assert.deepEqual(await fixture.ids(), [1, 2]);
+});
+
+// The batch that the flush had emptied was left behind with its settings; what came back to it stayed.
+Deno.test("BatchWriter writes again what a failed flush held though the settings changed", async () => {
+  await using fixture = await setup();
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    const pid = await waitingFor(fixture, "advisory");
+    fixture.writer.configure({ ...PROPERTIES, tableName: "new" });
+    await fixture.sql`select pg_terminate_backend(${pid}, 5000)`;
+  });
+  await waitFor(() => fixture.acks.length === 1, { what: "the ack" });
+  assert.deepEqual(await fixture.ids(), [1]);
+});
+
+Deno.test("extend() reaches the messages of both flushes under way", async () => {
+  await using fixture = await setup();
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    await waitingFor(fixture, "advisory");
+    fixture.add(2);
+    await waitingFor(fixture, "ClientRead");
+    fixture.writer.extend(Infinity);
+  });
+  await waitFor(() => fixture.acks.length === 2, { what: "all acks" });
+  assert.equal(fixture.counters.extensions, 2);
+});
