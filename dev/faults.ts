@@ -15,6 +15,9 @@ import { type FaultArguments, readFaultArguments } from "./faults/fault_argument
 /** Share of the usual rounds in the short form. */
 const SHORT_SCALE = 0.3;
 
+/** 128 and the number of SIGINT, as shells give it. */
+const EXIT_INTERRUPTED = 130;
+
 const encoder = new TextEncoder();
 
 if (import.meta.main) {
@@ -27,10 +30,18 @@ if (import.meta.main) {
     for (const { name, title } of SCENARIOS) say(`${name.padEnd(26)}${title}`);
     Deno.exit(0);
   }
-  Deno.exit(await runAll(parsed));
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      // The second time there is no patience left.
+      if (interrupted.signal.aborted) Deno.exit(EXIT_INTERRUPTED);
+      interrupted.abort(new Error("Interrupted"));
+    });
+  }
+  Deno.exit(await runAll(parsed, interrupted.signal));
 }
 
-async function runAll(chosen: FaultArguments): Promise<number> {
+async function runAll(chosen: FaultArguments, signal: AbortSignal): Promise<number> {
   const scenarios = SCENARIOS.filter(({ name, isShort }) =>
     chosen.only === null ? !chosen.isShort || isShort === true : chosen.only.includes(name)
   );
@@ -38,7 +49,11 @@ async function runAll(chosen: FaultArguments): Promise<number> {
   say(headLine());
   for (let round = 0; round < chosen.rounds; round++) {
     for (const scenario of scenarios) {
-      const isGood = await runOne(scenario, chosen.seed + round, chosen);
+      const isGood = await runOne(scenario, chosen.seed + round, { ...chosen, signal });
+      if (signal.aborted) {
+        say("Interrupted; everything that was started is ended");
+        return EXIT_INTERRUPTED;
+      }
       if (!isGood) failed.push(`${scenario.name} (seed ${chosen.seed + round})`);
     }
   }
@@ -52,15 +67,17 @@ async function runAll(chosen: FaultArguments): Promise<number> {
 async function runOne(
   scenario: Scenario,
   seed: number,
-  { isShort, logs }: FaultArguments,
+  { isShort, logs, signal }: FaultArguments & { readonly signal: AbortSignal },
 ): Promise<boolean> {
   try {
-    const result = await runScenario(scenario, { seed, scale: isShort ? SHORT_SCALE : 1 });
+    const scale = isShort ? SHORT_SCALE : 1;
+    const result = await runScenario(scenario, { seed, scale, signal });
     say(resultLine(result));
     if (logs !== null) await keepLogs(result, logs);
     for (const line of failureLines(result)) say(line);
     return result.faults.length === 0;
   } catch (error) {
+    if (error === signal.reason) return false;
     say(`${scenario.name}: ${error instanceof Error ? error.stack ?? error.message : error}`);
     return false;
   }

@@ -37,5 +37,5 @@ export function columnPlanOf(shape: RowShape): ColumnPlan {
     columns,
     fingerprint: "",
   };
-  return compilePlan(table, { includeTimestamp: false });
+  return compilePlan(table, { includeTimestamp: false, prefersBinary: true });
 }

@@ -65,15 +65,42 @@ const FAULTS_MAX_MS = 300_000;
 const PROBE_FIRST_ID = 1_000_000_000;
 const EVIDENCE_LINES = 30;
 
-/** Runs the scenario; `scale` below 1 makes fewer rounds of faults. */
+/** How a scenario is run. */
+export interface ScenarioOptions {
+  readonly seed: number;
+  /** Below 1 for fewer rounds of faults. */
+  readonly scale: number;
+  /** Ends everything that was started and rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs the scenario. */
 export async function runScenario(
   scenario: Scenario,
-  { seed, scale }: { readonly seed: number; readonly scale: number },
+  options: ScenarioOptions,
 ): Promise<ScenarioResult> {
-  const startedMs = performance.now();
-  const random = new Random(seed);
+  const random = new Random(options.seed);
   await using atEnd = new AsyncDisposableStack();
   await using bed = await Bed.open({ ...USUAL_BED, ...scenario.bed }, random);
+  const work = runOnBed(scenario, { ...options, bed, random, atEnd });
+  const { signal } = options;
+  if (signal === undefined) return await work;
+  const aborted = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
+  if (signal.aborted) aborted.reject(signal.reason);
+  // What is under way fails when its servers end; nobody waits for it any more.
+  return await Promise.race([work, aborted.promise]);
+}
+
+async function runOnBed(
+  scenario: Scenario,
+  { seed, scale, bed, random, atEnd }: ScenarioOptions & {
+    readonly bed: Bed;
+    readonly random: Random;
+    readonly atEnd: AsyncDisposableStack;
+  },
+): Promise<ScenarioResult> {
+  const startedMs = performance.now();
   const publisher = new Publisher(bed.stream, SUBJECT);
   const run: ScenarioRun = {
     bed,
@@ -106,7 +133,7 @@ export async function runScenario(
   const logs = await readLogs(bed);
   const counts = countsOf(logs);
   problems.push(...instanceFaults(bed, logs, scenario));
-  const unseen = scenario.seen(run, counts);
+  const unseen = scenario.seen?.(run, counts) ?? null;
   const unseenFaults = unseen === null ? [] : [`The fault was not seen: ${unseen}`];
   return {
     scenario,

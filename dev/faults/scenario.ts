@@ -53,8 +53,11 @@ export interface Scenario {
    * what the program did wrong meanwhile.
    */
   faults(run: ScenarioRun): Promise<string | null | void>;
-  /** Why the fault was not there after all, as a sentence; null when it was seen. */
-  seen(run: ScenarioRun, counts: ProgramCounts): string | null;
+  /**
+   * Why the fault was not there after all, as a sentence; null when it was seen. Absent where `faults`
+   * itself waits until it was, and fails otherwise.
+   */
+  seen?(run: ScenarioRun, counts: ProgramCounts): string | null;
   /** Tables whose rows or values somebody took away on purpose. */
   readonly spoiledTables?: readonly string[];
   /**
@@ -112,6 +115,12 @@ export async function whileGrowing(
 export async function countRows({ bed: { sql } }: ScenarioRun, table: string): Promise<number> {
   const [row] = await sql`select count(*)::int as n from ${sql(table)}`;
   return Number(row?.n);
+}
+
+/** Waits until the table has more rows than now: whatever was done to it was met by a flush. */
+export async function untilGrown(run: ScenarioRun, table: string): Promise<void> {
+  const before = await countRows(run, table);
+  await until(async () => await countRows(run, table) > before, `more rows in ${table}`);
 }
 
 /** Waits until the table is there and has rows. */

@@ -35,7 +35,6 @@ export const DATABASE_SCENARIOS: readonly Scenario[] = [
       await sql`grant select on processor, processor_state to writer`;
       return wrong;
     },
-    seen: () => null,
   },
   {
     name: "catalog-slow",
@@ -45,10 +44,12 @@ export const DATABASE_SCENARIOS: readonly Scenario[] = [
       await untilWritten(run, "processor-1");
       return await run.bed.sql.begin(async (sql) => {
         await sql`lock table processor, processor_state in access exclusive mode`;
-        return await whileGrowing(run, { table: "processor-1", steps: 2, stepMs: 3_000 });
+        const wrong = await whileGrowing(run, { table: "processor-1", steps: 1, stepMs: 3_000 });
+        await until(async () => await countWaiting(run) > 0, "a look-up to wait for the lock");
+        return wrong ??
+          await whileGrowing(run, { table: "processor-1", steps: 1, stepMs: 3_000 });
       });
     },
-    seen: () => null,
   },
   {
     name: "statement-timeout",
@@ -107,6 +108,13 @@ export const DATABASE_SCENARIOS: readonly Scenario[] = [
     seen: (_, { storeRetries }) => storeRetries > 0 ? null : "nothing was tried again",
   },
 ];
+
+/** Sessions of the program that wait for a lock. */
+async function countWaiting({ bed }: ScenarioRun): Promise<number> {
+  const waiting = await bed.sql`
+    select from pg_stat_activity where application_name = 'state-tables' and wait_event_type = 'Lock'`;
+  return waiting.length;
+}
 
 /** Owns PostgreSQL's files when root runs the suite. */
 const UNPRIVILEGED_UID = 65534;

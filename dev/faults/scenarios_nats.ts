@@ -75,10 +75,13 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
     faults: async (run) => {
       await run.pause(1_000);
       await run.bed.nats.kill("SIGSTOP");
-      await run.pause(6_000);
+      await run.pause(500);
+      const confirmed = run.publisher.published.length;
+      await run.pause(5_500);
+      const isFrozen = run.publisher.published.length === confirmed;
       await run.bed.nats.kill("SIGCONT");
+      return isFrozen ? null : "The server went on while it was frozen";
     },
-    seen: () => null,
   },
   {
     name: "acks-lost",
@@ -129,10 +132,12 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
         await manager.streams.delete(STREAM);
         await manager.streams.add({ name: STREAM, subjects: [SUBJECT] });
         publisher.release();
+        await until(
+          async () => ((await bed.consumer())?.ack_floor.stream_seq ?? 0) > 0,
+          "the consumer to be made again, and messages to be settled",
+        );
       }
-      await until(async () => await bed.consumer() !== null, "the consumer to be made again");
     },
-    seen: () => null,
   },
   {
     name: "short-ack-wait",
@@ -153,9 +158,9 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
       await run.pause(1_000);
       await manager.streams.delete(MONITOR_STREAM);
       await run.pause(5_000);
+      await until(() => run.hasLogged("Cannot publish statuses"), "a status that nobody stores");
       await manager.streams.add({ name: MONITOR_STREAM, subjects: [MONITOR_SUBJECT] });
     },
-    seen: () => null,
   },
 ];
 
@@ -174,8 +179,9 @@ function smallAckPending(name: string, instances: number): Scenario {
     probeMaxMs: 15_000,
     faults: async (run) => {
       await untilWritten(run, "processor-0");
-      return await whileGrowing(run, { table: "processor-0", steps: 2, stepMs: 5_000 });
+      const wrong = await whileGrowing(run, { table: "processor-0", steps: 2, stepMs: 5_000 });
+      await until(() => run.hasLogged('"reason":"pressure"'), "a flush for want of room");
+      return wrong;
     },
-    seen: () => null,
   };
 }

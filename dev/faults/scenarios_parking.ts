@@ -91,11 +91,13 @@ export const PARKING_SCENARIOS: readonly Scenario[] = [
     name: "pruned-consumer-anew",
     title: "ledger pruned, then the consumer deleted: it begins behind what was pruned",
     faults: async (run) => {
-      await pruneByHand(run);
+      const floor = await pruneByHand(run);
       await (await run.bed.manager()).consumers.delete(STREAM, STREAM);
-      await until(async () => await run.bed.consumer() !== null, "the consumer to be made again");
+      await until(
+        async () => (await run.bed.consumer())?.config.opt_start_seq === floor + 1,
+        "the consumer to be made again behind what was pruned",
+      );
     },
-    seen: () => null,
   },
   {
     name: "pruned-consumer-from-start",
@@ -126,10 +128,10 @@ export const PARKING_SCENARIOS: readonly Scenario[] = [
       await pruneByHand(run);
       await run.publisher.hold();
       await untilSettled(run);
-      await (await run.bed.manager()).streams.purge(STREAM);
+      const { purged } = await (await run.bed.manager()).streams.purge(STREAM);
       run.publisher.release();
+      return purged > 0 ? null : "The stream had nothing to purge";
     },
-    seen: () => null,
   },
   {
     name: "pruned-stream-anew",
@@ -142,9 +144,11 @@ export const PARKING_SCENARIOS: readonly Scenario[] = [
       await manager.streams.delete(STREAM);
       await manager.streams.add({ name: STREAM, subjects: [SUBJECT] });
       run.publisher.release();
-      await until(async () => await run.bed.consumer() !== null, "the consumer to be made again");
+      await until(
+        async () => ((await run.bed.consumer())?.ack_floor.stream_seq ?? 0) > 0,
+        "the consumer to be made again, and messages to be settled",
+      );
     },
-    seen: () => null,
   },
 ];
 
@@ -180,9 +184,9 @@ function parkedAndBack(
 
 /**
  * The floor's age is a minute at least, longer than a scenario should take: so the entries below the
- * consumer's floor are pruned here as the program would.
+ * consumer's floor, which is returned, are pruned here as the program would.
  */
-async function pruneByHand(run: ScenarioRun): Promise<void> {
+async function pruneByHand(run: ScenarioRun): Promise<number> {
   await run.pause(run.rounds(2) * 1_000);
   const floor = (await run.bed.consumer())?.ack_floor.stream_seq ?? 0;
   if (floor === 0) throw new Error("The consumer has settled nothing yet");
@@ -194,6 +198,7 @@ async function pruneByHand(run: ScenarioRun): Promise<void> {
       .reduce((a, b) => a > b ? a : b);
     await sql`update state_tables.source set pruned_seq = ${floor}, pruned_ns = ${String(last)}`;
   });
+  return floor;
 }
 
 /** Statuses of a route, in the order in which the monitor's stream holds them. */

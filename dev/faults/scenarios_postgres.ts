@@ -104,8 +104,9 @@ export const POSTGRES_SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "postgres-half-open",
-    title: "packets to PostgreSQL vanish, no reset: statements are given up",
-    bed: { settings: { DB_STATEMENT_TIMEOUT_MS: "2000" } },
+    title: "packets to PostgreSQL vanish for 4 s, no reset: dead connections are found",
+    bed: { settings: { DB_LOCK_TIMEOUT_MS: "500" } },
+    probeMaxMs: 12_000,
     faults: async (run) => {
       await run.pause(1_000);
       run.bed.postgresProxy.setBlackHole(true);

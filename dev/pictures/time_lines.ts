@@ -56,7 +56,8 @@ export function timeLines(
   for (let tick = 0; tick <= TIME_TICKS; tick++) {
     const at = seconds / TIME_TICKS * tick;
     const label = `${Number((at / 60).toFixed(1))} min`;
-    content.push(text(label, { x: timeX(at), y: y + 4, anchor: "middle", kind: "note" }));
+    const anchor = tick === TIME_TICKS ? "end" : "middle";
+    content.push(text(label, { x: timeX(at), y: y + 4, anchor, kind: "note" }));
   }
   const height = y + FOOT - PANEL_GAP;
   return picture({ width: WIDTH, height, description: `${title}. ${note}`, content });

@@ -78,7 +78,7 @@ export const SETTING_TABLE = {
   START_FROM: optional(
     startFrom,
     "Where a consumer begins that has to be created on a stream of which the ledger knows " +
-      "nothing: `all`, `new`, a stream sequence, or an RFC 3339 time",
+      "nothing, or that another program read since: `all`, `new`, a stream sequence, or an RFC 3339 time",
   ),
   DB_MAX_OPEN_CONNS: withDefault("4", wholeNumber({ min: 1, max: 1_000 }), "Size of the pool"),
   DB_MAX_IDLE_CONNS: withDefault(

@@ -14,6 +14,7 @@ import { Parking } from "./parking.ts";
 import { parseProcessorSettings, type ProcessorSettings } from "./processor_settings.ts";
 import type { FlushStart, RunningFlush } from "./running_flush.ts";
 import { type Segment, Segments } from "./segments.ts";
+import { SeldomLog } from "./seldom_log.ts";
 import { refusedStatuses } from "./status.ts";
 import { reportStatuses } from "./status_reporter.ts";
 import type { StoreTurn } from "./store_gate.ts";
@@ -37,6 +38,7 @@ export class BatchWriter {
   readonly #sequence: FlushSequence;
   readonly #parking: Parking;
   readonly #indexes: IndexUpkeep;
+  readonly #seldom: SeldomLog;
   #notes: readonly string[] = [];
   #propertiesText: string;
   #settingsAtMs: number;
@@ -61,6 +63,7 @@ export class BatchWriter {
     this.#sequence = new FlushSequence(context, this.#segments);
     this.#parking = new Parking(processorId, context);
     this.#indexes = new IndexUpkeep(processorId, context);
+    this.#seldom = new SeldomLog(context.log, context.clock);
     this.#settingsAtMs = context.clock.monotonic();
     this.#usedAtMs = this.#settingsAtMs;
     this.#logFaults();
@@ -333,16 +336,21 @@ export class BatchWriter {
 
   /** Opens the circuit, or keeps it open; returns how long to wait before the next try. */
   #tableFailed(segment: Segment, error: TableUnavailableError): number {
-    const { log, counters, reporter } = this.#context;
+    const { counters, reporter } = this.#context;
     counters.tableRetries++;
     if (this.#circuit?.kind !== error.kind) {
-      log.warn("A table cannot be written; holding its rows and trying again", {
-        processor_id: this.processorId,
-        table: error.table,
-        kind: error.kind,
-        reason: error.message,
-        sql_state: error.sqlState,
-      });
+      // It may be had for one flush and not for the next, for as long as somebody works on it.
+      this.#seldom.warn(
+        error.kind,
+        "A table cannot be written; holding its rows and trying again",
+        {
+          processor_id: this.processorId,
+          table: error.table,
+          kind: error.kind,
+          reason: error.message,
+          sql_state: error.sqlState,
+        },
+      );
       if (error.kind === "refused") {
         this.#context.track(reporter.report(refusedStatuses(segment.batch, error)));
       }

@@ -14,7 +14,7 @@ import type { FastEncoder } from "../encoder/fast_encoder.ts";
 import type { Envelope } from "./envelope.ts";
 import { readEnvelopeFast } from "./fast_envelope.ts";
 import type { FlowControl } from "./flow_control.ts";
-import type { ProcessorKey, ProcessorRecord } from "./ports.ts";
+import type { ProcessorKey, ProcessorRecord } from "./processor_catalog.ts";
 import { keyName, type ProcessorDirectory } from "./processor_directory.ts";
 import type { RejectWriter } from "./reject_writer.ts";
 import type { WriterCache } from "./writer_cache.ts";

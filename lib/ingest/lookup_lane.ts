@@ -3,7 +3,7 @@
  * while the others were under way. A catalog that is locked or slow holds up look-ups, never the
  * flushes of tables that are known already.
  */
-import type { ProcessorKey, ProcessorRecord } from "./ports.ts";
+import type { ProcessorKey, ProcessorRecord } from "./processor_catalog.ts";
 
 /** Keys of one query at most. */
 const KEYS_MAX = 100;

@@ -14,6 +14,7 @@ import type { Reject } from "./ports.ts";
 import type { Segments } from "./segments.ts";
 import { StatusTally } from "./status.ts";
 import { reportStatuses } from "./status_reporter.ts";
+import { SeldomLog } from "./seldom_log.ts";
 import { withTurn } from "./store_gate.ts";
 import type { FlushReport, TableWriter } from "./table_writer.ts";
 import type { WriterContext } from "./writer_context.ts";
@@ -31,14 +32,14 @@ const ANY_ID = "9223372036854775807";
 export class Parking {
   readonly #processorId: string;
   readonly #context: WriterContext;
+  readonly #seldom: SeldomLog;
   #isOccupied = false;
-  /** The log has said that rows are parked. */
-  #isSaid = false;
   #underWay: readonly Delivery[] = [];
 
   constructor(processorId: string, context: WriterContext) {
     this.#processorId = processorId;
     this.#context = context;
+    this.#seldom = new SeldomLog(context.log, context.clock);
   }
 
   /** True while there are parked rows, as far as this instance knows: others must go behind them. */
@@ -58,7 +59,7 @@ export class Parking {
 
   /** Parks all that waits; what cannot be parked, because the store is away, waits on. */
   async parkAll(segments: Segments, error: TableUnavailableError): Promise<void> {
-    const { flushCap, flow, log, stopped } = this.#context;
+    const { flushCap, flow, stopped } = this.#context;
     while (!stopped.aborted) {
       const deliveries = segments.takeAny(flushCap);
       if (deliveries.length === 0) return;
@@ -67,12 +68,11 @@ export class Parking {
         await this.#park(deliveries, error);
         for (const delivery of deliveries) flow.release(heldBytes(delivery));
         // Hundreds of parkings a minute are one event: the summary counts them.
-        log[this.#isSaid ? "debug" : "warn"]("Parked rows of a table that cannot be written", {
+        this.#seldom.warn("parked", "Parked rows of a table that cannot be written", {
           processor_id: this.#processorId,
           table: error.table,
           messages: deliveries.length,
         });
-        this.#isSaid = true;
       } catch (failure) {
         segments.first.batch.restore(deliveries);
         if (stopped.aborted || failure instanceof StoreUnavailableError) return;
@@ -110,7 +110,6 @@ export class Parking {
     });
     if (kept.length === 0) {
       this.#isOccupied = false;
-      this.#isSaid = false;
       return null;
     }
     const deliveries = kept.map((reject): Delivery => {

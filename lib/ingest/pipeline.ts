@@ -12,13 +12,8 @@ import type { FlushCap } from "./batch.ts";
 import { Counters } from "./counters.ts";
 import { FlowControl } from "./flow_control.ts";
 import { Intake } from "./intake.ts";
-import type {
-  ProcessorCatalog,
-  ProcessorRecord,
-  Source,
-  StatusPublisher,
-  TableStore,
-} from "./ports.ts";
+import type { Source, StatusPublisher, TableStore } from "./ports.ts";
+import type { ProcessorCatalog, ProcessorRecord } from "./processor_catalog.ts";
 import type { RejectShelf } from "./kept_reject.ts";
 import { ProcessorDirectory } from "./processor_directory.ts";
 import { DEFAULT_PROCESSOR_SETTINGS, type SchemaDefaults } from "./processor_settings.ts";

@@ -8,7 +8,7 @@ import { StoreUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Counters } from "./counters.ts";
 import { LookupLane } from "./lookup_lane.ts";
-import type { ProcessorCatalog, ProcessorKey, ProcessorRecord } from "./ports.ts";
+import type { ProcessorCatalog, ProcessorKey, ProcessorRecord } from "./processor_catalog.ts";
 
 /** Answers kept at most; beyond it the oldest goes. */
 const ENTRIES_MAX = 50_000;

@@ -14,13 +14,8 @@ import type { Delivery } from "./delivery.ts";
 import { unknownReason } from "./intake.ts";
 import { keptDelivery, type KeptParts, messageParts } from "./kept_delivery.ts";
 import type { KeptReject, RejectFilter, RejectShelf } from "./kept_reject.ts";
-import type {
-  Flush,
-  FlushOutcome,
-  ProcessorCatalog,
-  ProcessorRecord,
-  TableStore,
-} from "./ports.ts";
+import type { Flush, FlushOutcome, TableStore } from "./ports.ts";
+import type { ProcessorCatalog, ProcessorRecord } from "./processor_catalog.ts";
 import {
   DEFAULT_PROCESSOR_SETTINGS,
   parseProcessorSettings,

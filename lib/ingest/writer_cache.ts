@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { BatchWriter } from "./batch_writer.ts";
-import type { ProcessorRecord } from "./ports.ts";
+import type { ProcessorRecord } from "./processor_catalog.ts";
 import type { WriterContext } from "./writer_context.ts";
 
 /** How often the timer runs, in milliseconds: the precision of a batch window. */

@@ -4,7 +4,11 @@
  * is ever written to them.
  */
 import { ConfigurationError } from "../errors.ts";
-import type { ProcessorCatalog, ProcessorKey, ProcessorRecord } from "../ingest/ports.ts";
+import type {
+  ProcessorCatalog,
+  ProcessorKey,
+  ProcessorRecord,
+} from "../ingest/processor_catalog.ts";
 import type { SessionPool } from "./session_pool.ts";
 import { textArray } from "./sql_text.ts";
 import { StatementError, storeUnavailable } from "./statement_error.ts";

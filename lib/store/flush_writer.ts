@@ -205,8 +205,7 @@ async function lockAndCheck(session: Session, table: TableDescription): Promise<
 
 /**
  * Behind the check a schema error comes from a trigger, default or generated column and means the
- * table as a whole; 22P02 and 22003 are the data's, since COPY text carries no parameter types that
- * could be stale.
+ * table as a whole; 22P02, 22P03 and 22003 are the data's, as the plan was checked under the lock.
  */
 async function writeRows(
   session: Session,

@@ -7,6 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { Session } from "./session.ts";
+import type { SessionWatch } from "./session_watch.ts";
 
 /** Bounds of the pool. */
 export interface SessionPoolOptions {
@@ -25,6 +26,8 @@ export interface SessionPoolOptions {
   readonly acquireTimeoutMs: number;
   /** A statement under way for longer is given up: packets are being swallowed. */
   readonly statementMaxMs: number;
+  /** Finds that out earlier where it can. */
+  readonly watch?: Pick<SessionWatch, "suspectMs" | "look"> | undefined;
 }
 
 /** A flush, or anything it waits for; or a look-up, health, janitor. */
@@ -70,6 +73,7 @@ export class SessionPool {
   #ending = 0;
   #flushesInARow = 0;
   #isClosed = false;
+  #isLooking = false;
   #onReturn: (() => void) | null = null;
 
   constructor(options: SessionPoolOptions) {
@@ -251,7 +255,33 @@ export class SessionPool {
       const sinceMs = session.busySinceMs;
       if (sinceMs !== null && now - sinceMs > statementMaxMs) this.#track(session.destroy());
     }
+    this.#lookAtSuspects(now);
     this.#serve();
+  }
+
+  #lookAtSuspects(now: number): void {
+    const { watch } = this.#options;
+    if (watch === undefined || this.#isLooking || this.#isClosed) return;
+    const suspects = new Map<Session, number>();
+    for (const { session } of this.#used) {
+      const sinceMs = session.busySinceMs;
+      if (sinceMs !== null && now - sinceMs > watch.suspectMs) suspects.set(session, sinceMs);
+    }
+    if (suspects.size === 0) return;
+    this.#isLooking = true;
+    this.#track(
+      watch.look([...suspects.keys()]).then((dead) => {
+        for (const session of dead) {
+          // It may have moved on meanwhile.
+          if (session.busySinceMs !== suspects.get(session)) session.retire();
+          else this.#track(session.destroy());
+        }
+        // What took one connection away took those that nobody uses, too.
+        if (dead.length > 0) {
+          for (const member of this.#idle.splice(0)) this.#end(member, "destroy");
+        }
+      }).finally(() => this.#isLooking = false),
+    );
   }
 }
 

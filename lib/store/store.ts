@@ -35,6 +35,7 @@ import { openSession } from "./open_session.ts";
 import { PostgresRejectShelf } from "./reject_shelf.ts";
 import type { Session } from "./session.ts";
 import { SessionPool } from "./session_pool.ts";
+import { SessionWatch } from "./session_watch.ts";
 import type { TlsSettings } from "./socket.ts";
 import { SourceIds } from "./source_ids.ts";
 import { storeUnavailable } from "./statement_error.ts";
@@ -94,6 +95,9 @@ const DEFAULT_MARKER_SINCE = 160_000;
 /** A statement is given up this long after the server should have ended it. */
 const STATEMENT_SLACK_MS = 15_000;
 
+/** A statement that takes so much longer than a lock may be waited for is looked at. */
+const SUSPECT_SLACK_MS = 3_000;
+
 /**
  * Opens the store.
  *
@@ -104,10 +108,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const { target, pool: bounds, timeouts, clock, prepare } = options;
   const tls = readTls(target, options.readFile);
   const open = (): Promise<Session> => openSession({ ...target, tls, prepare, clock });
+  const suspectMs = timeouts.lockMs + SUSPECT_SLACK_MS;
+  const watch = new SessionWatch({ open, suspectMs, clock, log: options.log });
   const pool = new SessionPool({
     ...bounds,
     clock,
-    open,
+    open: () => watch.open(),
+    watch,
     statementMaxMs: timeouts.statementMs + STATEMENT_SLACK_MS,
   });
   try {

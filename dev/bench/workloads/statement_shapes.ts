@@ -12,6 +12,7 @@ import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
 import { readEnvelopeFast } from "../../../lib/ingest/fast_envelope.ts";
 import type { ColumnPlan } from "../../../lib/schema/column_plan.ts";
 import { COPY_CHUNK_BYTES, copyIn, type CopyQuery } from "../../../lib/store/copy.ts";
+import { binaryChunksOf } from "../../../lib/store/row_ranges.ts";
 import type { BenchStage } from "../bench_stage.ts";
 import { fillStream } from "../filled_stream.ts";
 import { startCpuMeter } from "../process_meter.ts";
@@ -32,7 +33,7 @@ const RECORDS_PER_MESSAGE = 10;
 const BATCH_MESSAGES = 500;
 /** Of a statement with a parameter for every value PostgreSQL takes 65,535. */
 const ROWS_PER_INSERT = 500;
-const OURS = "state-tables' encoder, COPY";
+const OURS = "state-tables' encoder, COPY binary";
 const ROW_BY_ROW = "INSERT row by row, autocommit";
 
 /** Writes one batch of payloads and commits it. */
@@ -71,6 +72,7 @@ export const W6: Workload = {
       recordsPerMessage: RECORDS_PER_MESSAGE,
     });
     const plan = columnPlanOf(MIXED);
+    if (plan.format !== "binary") throw new TypeError("Cannot send these rows as COPY binary");
     return [
       shapeVariant(stage, {
         name: OURS,
@@ -165,7 +167,8 @@ function copyEncoded(plan: ColumnPlan): WriteBatch {
       return { ...envelope, payload, receivedAtMs: 0 };
     });
     const { rows } = encodeBatch(plan, deliveries, buffer, { fast });
-    await copyIn(openCopy(sql), chunksOf(rows.bytes));
+    const range = { from: 0, to: rows.count };
+    await copyIn(openCopy(sql, " with (format binary)"), binaryChunksOf(rows, [range]));
   };
 }
 
@@ -176,8 +179,8 @@ async function copyParsed(sql: postgres.Sql, payloads: readonly Uint8Array[]): P
   await copyIn(openCopy(sql), chunksOf(new TextEncoder().encode(lines.join(""))));
 }
 
-function openCopy(sql: postgres.Sql): CopyQuery {
-  return sql.unsafe(`copy ${TABLE} (${COLUMNS}) from stdin`) as unknown as CopyQuery;
+function openCopy(sql: postgres.Sql, options = ""): CopyQuery {
+  return sql.unsafe(`copy ${TABLE} (${COLUMNS}) from stdin${options}`) as unknown as CopyQuery;
 }
 
 function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {

@@ -89,7 +89,7 @@ function contextOf(
     store: store.tables,
     rejects: store.rejects,
     gate: new StoreGate({ turnsMax: options.turnsMax, clock, log }),
-    flow: new FlowControl({ heldBytesMax: Infinity, ackPendingMax: Infinity }, valve),
+    flow: new FlowControl({ heldBytesMax: Infinity, ackPendingMax: Infinity }, valve, () => {}),
     reporter: new StatusReporter({ publisher: null, clock, log, counters }),
     counters,
     fastEncoder: new FastEncoder(),

@@ -121,7 +121,7 @@ Deno.test("check() is content when the catalog is there", async () => {
 });
 
 /** What the ledger says of a source that it has never heard of. */
-const UNKNOWN = { isKnown: false, begins: null, prunedFloor: null };
+const UNKNOWN = { isKnown: false, begins: null, shared: null, prunedFloor: null };
 
 Deno.test("position() knows a source once a message of it is durable", async () => {
   await using fixture = await openFixture(server);
@@ -146,14 +146,32 @@ Deno.test("position() tells where the consumer began, the first answer", async (
   assert.deepEqual(await ledger.position(ORIGIN), { ...UNKNOWN, begins: { kind: "time", time } });
 });
 
+Deno.test("position() tells how far a shared consumer was settled, until ours is made", async () => {
+  await using fixture = await openFixture(server);
+  const { ledger, pruner } = fixture.store;
+  const seen = async (sequence: number): Promise<void> => {
+    const shared = { sequence, storedAt: `time of ${sequence}` };
+    await pruner.recordFloor({ origin: ORIGIN, sequence, shared });
+  };
+  await ledger.recordStart(ORIGIN, { kind: "sequence", sequence: 5 });
+  for (const sequence of [4, 12, 9]) await seen(sequence);
+  assert.deepEqual(await ledger.position(ORIGIN), {
+    ...UNKNOWN,
+    shared: { sequence: 12, storedAt: "time of 12" },
+  });
+  const begins = { kind: "sequence", sequence: 13 } as const;
+  await ledger.recordStart(ORIGIN, begins);
+  assert.deepEqual(await ledger.position(ORIGIN), { ...UNKNOWN, begins });
+});
+
 Deno.test("position() tells what was pruned", async () => {
   await using fixture = await openFixture(server);
   const { store, sql } = fixture;
   await store.tables.writeRejects([rejectOf(identity(1), -1)]);
   await sql`update state_tables.source set pruned_seq = 30, pruned_ns = 1763976000000000030`;
   assert.deepEqual(await store.ledger.position(ORIGIN), {
+    ...UNKNOWN,
     isKnown: true,
-    begins: null,
     prunedFloor: { sequence: 30, storedNs: "1763976000000000030" },
   });
 });

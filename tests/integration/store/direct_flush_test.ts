@@ -18,6 +18,7 @@ const server = await sharedPostgres();
 function paceOf(mayWrite: Promise<boolean>): FlushPace & { readonly steps: string[] } {
   const steps: string[] = [];
   return {
+    follows: false,
     mayWrite,
     steps,
     onSent: () => steps.push("sent"),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LookupLane } from "../../../lib/ingest/lookup_lane.ts";
-import type { ProcessorKey, ProcessorRecord } from "../../../lib/ingest/ports.ts";
+import type { ProcessorKey, ProcessorRecord } from "../../../lib/ingest/processor_catalog.ts";
 
 interface Query {
   readonly routes: readonly (string | null)[];

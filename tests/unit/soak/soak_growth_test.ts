@@ -39,6 +39,14 @@ Deno.test("trendsOf() finds memory that grows by more than a fifth", () => {
   assert.deepEqual(unevenIn(soak), ["memory, MB"]);
 });
 
+Deno.test("trendsOf() takes memory that goes up and down for flat", () => {
+  const soak = samples(
+    130,
+    (seconds) => ({ memoryMb: seconds > 250 ? 160 : seconds % 50 < 10 ? 165 : 130 }),
+  );
+  assert.deepEqual(unevenIn(soak), []);
+});
+
 Deno.test("trendsOf() finds throughput that falls", () => {
   const soak = samples(360, (seconds) => ({ settled: Math.min(seconds, 1_300) * 2_000 }));
   assert.deepEqual(unevenIn(soak), ["settled, messages/s"]);
