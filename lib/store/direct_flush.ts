@@ -14,11 +14,12 @@ import {
   countedInsertText,
   isLedgerConflict,
   type LedgerEntries,
+  lowestOf,
 } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
 import { qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
-import { assertPlan, checkPlanText, type PlanCheck } from "./table_reader.ts";
+import { assertPlan, checkPlanText, type PlanAndPrunedCheck } from "./table_reader.ts";
 import {
   assertCommitted,
   beginText,
@@ -96,7 +97,7 @@ async function queryText(
   for (const group of ledger.bySource) statements.push(await countedInsertText(session, group));
   statements.push(
     `LOCK TABLE ${qualifiedName(table)} IN ROW EXCLUSIVE MODE`,
-    await checkPlanText(session, table),
+    await checkPlanText(session, table, lowestOf(ledger)),
     copyText(table, flush, columns),
     "COMMIT",
   );
@@ -110,7 +111,10 @@ function assertAnswers({ table, ledger }: DirectFlush, answers: readonly unknown
     const counted = answers[index] as CountedEntries | undefined;
     if (counted?.entries !== entries.length) throw new TryAgain("known-messages");
   }
-  assertPlan(table, answers[ledger.bySource.length] as PlanCheck | undefined ?? null);
+  // See CHECK_PLAN_AND_PRUNED: the row is what that statement selects.
+  const check = answers[ledger.bySource.length] as PlanAndPrunedCheck | undefined;
+  assertPlan(table, check ?? null);
+  if (check?.mayBePruned !== false) throw new TryAgain("known-messages");
 }
 
 /** By the number of answers it is known how far the server had come. */

@@ -7,7 +7,13 @@
 import type { Flush } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import { countedInsertText, groupBySource, type LedgerEntries } from "./ledger_entries.ts";
+import {
+  countedInsertText,
+  groupBySource,
+  type LedgerEntries,
+  lookPrunedText,
+  type PrunedLook,
+} from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
@@ -82,10 +88,14 @@ export class GroupWriter {
   }
 }
 
-/** What the statements before the first COPY answer: a row for each table, then one for each source. */
+/**
+ * What the statements before the first COPY answer: a row for each table, one for each source, and a
+ * look at what was pruned.
+ */
 type Answer =
   | { readonly number: number; readonly fingerprint: string; readonly hasRowSecurity: boolean }
-  | { readonly entries: number };
+  | { readonly entries: number }
+  | PrunedLook;
 
 async function writeAll(
   session: Session,
@@ -100,6 +110,7 @@ async function writeAll(
     `LOCK TABLE ${tables.map(qualifiedName).join(", ")} IN ROW EXCLUSIVE MODE NOWAIT`,
     checkPlansText(tables),
     ...entries,
+    await lookPrunedText(session, ledger),
     ...flushes.map((flush) => copyText(flush.table, flush, flush.runs[0]?.columns ?? [])),
   ];
   return await session.copySeveral(statements.join(";\n"), {
@@ -121,8 +132,10 @@ function check(
       plan.fingerprint === table.fingerprint && !plan.hasRowSecurity;
     if (!isAsExpected) throw new GroupRefused(`the table ${table.name} changed`);
   }
-  const counts = answers.slice(tables.length);
+  const counts = answers.slice(tables.length, -1);
+  const look = answers.at(-1);
   const isComplete = counts.length === ledger.bySource.length &&
+    look !== undefined && "mayBePruned" in look && !look.mayBePruned &&
     ledger.bySource.every(({ entries }, index) => {
       const count = counts[index];
       return count !== undefined && "entries" in count && count.entries === entries.length;

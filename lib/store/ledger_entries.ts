@@ -99,8 +99,56 @@ export async function countedInsertText(session: Session, group: SourceEntries):
 }
 
 /**
- * Inserts all entries; false when some were left out because they were pruned, or all because the
- * source's number is gone: the transaction is to be rolled back, and the slow way tells.
+ * Whether an entry may have been pruned, for {@linkcode lowestOf} as SQL. An insert that waited for
+ * the pruner, which has the same entry, succeeds once the pruner commits, and knows the old end of
+ * what was pruned only. A later statement has a newer snapshot, and sees the new one.
+ */
+export function mayBePrunedSql([sources, sequences]: readonly string[]): string {
+  return `EXISTS (SELECT FROM unnest(${sources}::int[], ${sequences}::bigint[]) l(id, seq)
+    JOIN state_tables.source s ON s.id = l.id AND l.seq <= s.pruned_seq)`;
+}
+
+/** Sources, and the lowest sequence of each, as PostgreSQL's array text. */
+export function lowestOf({ bySource }: LedgerEntries): readonly [string, string] {
+  const lowest = bySource.map(({ entries }) =>
+    entries.reduce((least, { identity }) => Math.min(least, identity.sequence), Infinity)
+  );
+  return [integerArray(bySource.map(({ source }) => source)), integerArray(lowest)];
+}
+
+const LOOK_PRUNED = {
+  name: "state_tables_look_pruned",
+  types: ["int[]", "bigint[]"],
+  text: (args: readonly string[]): string => `SELECT ${mayBePrunedSql(args)} AS "mayBePruned"`,
+};
+
+/** {@linkcode LOOK_PRUNED} with parameters. */
+const LOOK_PRUNED_TEXT = LOOK_PRUNED.text(["$1", "$2"]);
+
+/** What {@linkcode lookPrunedText} answers with. */
+export interface PrunedLook {
+  /** Entries just inserted may be of messages that were pruned: the slow way tells. */
+  readonly mayBePruned: boolean;
+}
+
+/**
+ * The statement to follow the inserts in a query that holds others as well: it answers with one row
+ * of {@linkcode PrunedLook}.
+ */
+export async function lookPrunedText(session: Session, ledger: LedgerEntries): Promise<string> {
+  return await session.callText(LOOK_PRUNED, lowestOf(ledger).map((array) => `'${array}'`));
+}
+
+async function mayBePruned(session: Session, ledger: LedgerEntries): Promise<boolean> {
+  if (ledger.bySource.length === 0) return false;
+  const [look] = await session.query<PrunedLook>(LOOK_PRUNED_TEXT, lowestOf(ledger));
+  return look?.mayBePruned !== false;
+}
+
+/**
+ * Inserts all entries; false when some were left out because they were pruned, or may have been pruned
+ * meanwhile, or all because the source's number is gone: the transaction is to be rolled back, and
+ * the slow way tells.
  *
  * @throws {StatementError} for which {@linkcode isLedgerConflict} holds, when any is known
  */
@@ -109,7 +157,7 @@ export async function insertEntries(session: Session, ledger: LedgerEntries): Pr
   for (const group of ledger.bySource) {
     isComplete &&= await session.modify(insertText(group)) === group.entries.length;
   }
-  return isComplete;
+  return isComplete && !await mayBePruned(session, ledger);
 }
 
 /** True when the ledger, and no unique index of anybody else, knows a message already. */
@@ -140,8 +188,33 @@ export async function insertMissingEntries(
       if (!fresh.delete(`${identity.sequence}:${identity.storedNs}`)) known.add(index);
     }
   }
+  if (await mayBePruned(session, ledger)) await addPruned(session, ledger, known);
   if (known.size > 0) await assertKept(session, ledger, known);
   return known;
+}
+
+/**
+ * Adds the messages whose entries were inserted anew behind the pruner; see {@linkcode mayBePrunedSql}.
+ * Such an entry stays in the ledger: it is one for a rare race, and says what is true.
+ */
+async function addPruned(
+  session: Session,
+  ledger: LedgerEntries,
+  known: Set<number>,
+): Promise<void> {
+  for (const { source, entries } of ledger.bySource) {
+    const fresh = entries.filter(({ index }) => !known.has(index));
+    if (fresh.length === 0) continue;
+    const [, sequences, times] = argumentsOf({ source, entries: fresh });
+    const pruned = await session.queryOnce<{ number: number }>(
+      `SELECT u.number::int AS number
+       FROM unnest(${sequences}::bigint[], ${times}::bigint[]) WITH ORDINALITY u(seq, ns, number)
+       JOIN state_tables.source s ON s.id = ${source}
+         AND u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns`,
+    );
+    const numbers = new Set(pruned.map(({ number }) => number));
+    for (const [at, { index }] of fresh.entries()) if (numbers.has(at + 1)) known.add(index);
+  }
 }
 
 /**

@@ -8,6 +8,7 @@ import type { TableIdentity } from "../ingest/ports.ts";
 import { commentFor, isClaimOf } from "../schema/column_keys.ts";
 import { tableNames } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
+import { mayBePrunedSql, type PrunedLook } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
 import { quoteLiteral, textArray } from "./sql_text.ts";
 import { TryAgain } from "./try_again.ts";
@@ -84,18 +85,22 @@ const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[])`;
 
-const CHECK_PLAN = {
-  name: "state_tables_check_plan",
-  types: ["text", "text"],
-  text: ([schema, name]: readonly string[]): string =>
-    `SELECT ${FINGERPRINT} AS fingerprint,
-  pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
+function checkPlanOf(schema: string, name: string, moreColumns = ""): string {
+  return `SELECT ${FINGERPRINT} AS fingerprint,
+  pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"${moreColumns}
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = ${schema}::text AND c.relname = ${name}::text`,
-};
+WHERE n.nspname = ${schema}::text AND c.relname = ${name}::text`;
+}
 
-/** {@linkcode CHECK_PLAN} with parameters. */
-const CHECK_PLAN_TEXT = CHECK_PLAN.text(["$1", "$2"]);
+const CHECK_PLAN_TEXT = checkPlanOf("$1", "$2");
+
+/** The check, and a look at the ledger: one statement costs less than two. */
+const CHECK_PLAN_AND_PRUNED = {
+  name: "state_tables_check_plan",
+  types: ["text", "text", "int[]", "bigint[]"],
+  text: ([schema = "", name = "", ...lowest]: readonly string[]): string =>
+    checkPlanOf(schema, name, `,\n  ${mayBePrunedSql(lowest)} AS "mayBePruned"`),
+};
 
 /** A relation that has one of the names asked for. */
 export interface FoundTable extends TableDescription {
@@ -171,15 +176,22 @@ export function checkPlansText(
 }
 
 /**
- * The statement of {@linkcode checkPlan}, for a query that holds others as well: it answers with one
- * row of {@linkcode PlanCheck}, or none.
+ * The statement of {@linkcode checkPlan}, for a query that holds others as well, behind the inserts
+ * into the ledger: it answers with one row of {@linkcode PlanCheck} and {@linkcode PrunedLook}, or none.
+ *
+ * @param lowest as `lowestOf` gives it
  */
 export async function checkPlanText(
   session: Session,
   table: { readonly schema: string; readonly name: string },
+  lowest: readonly [string, string],
 ): Promise<string> {
-  return await session.callText(CHECK_PLAN, [quoteLiteral(table.schema), quoteLiteral(table.name)]);
+  const texts = [table.schema, table.name, ...lowest];
+  return await session.callText(CHECK_PLAN_AND_PRUNED, texts.map(quoteLiteral));
 }
+
+/** What {@linkcode checkPlanText} answers with. */
+export type PlanAndPrunedCheck = PlanCheck & PrunedLook;
 
 /**
  * Which of the relations found is the identity's table: the Go service's default name first, then
