@@ -106,7 +106,6 @@ export const POSTGRES_SCENARIOS: readonly Scenario[] = [
     name: "postgres-half-open",
     title: "packets to PostgreSQL vanish for 4 s, no reset: dead connections are found",
     bed: { settings: { DB_LOCK_TIMEOUT_MS: "500" } },
-    probeMaxMs: 12_000,
     faults: async (run) => {
       await run.pause(1_000);
       run.bed.postgresProxy.setBlackHole(true);

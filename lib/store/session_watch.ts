@@ -36,9 +36,14 @@ export interface BackendActivity {
   readonly waitType: string | null;
   /** When the state began, the server's text. */
   readonly stateSince: string | null;
+  /** Milliseconds since then, by the server's clock. */
+  readonly stateMs: number | null;
   /** Bytes that the COPY under way has read; null without one. */
   readonly copiedBytes: string | null;
 }
+
+/** Sessions to look at, and since when each waits (monotonic), as `busySinceMs` said before the look. */
+type Suspects = ReadonlyMap<Session, number | null>;
 
 /** What was seen of a session, unchanged since `sinceMs` (monotonic). */
 interface Sighting {
@@ -53,6 +58,7 @@ const BACKEND = `SELECT pg_catalog.pg_backend_pid() AS "pid", b.backend_start::t
 /** `pg_stat_progress_copy` came with PostgreSQL 14; on older servers the look fails. */
 const ACTIVITY = `SELECT a.pid AS "pid", a.backend_start::text AS "startedAt", a.state,
     a.wait_event_type AS "waitType", a.state_change::text AS "stateSince",
+    extract(epoch FROM clock_timestamp() - a.state_change)::float8 * 1000 AS "stateMs",
     c.bytes_processed::text AS "copiedBytes",
     pg_catalog.pg_postmaster_start_time()::text AS "serverStartedAt"
   FROM (SELECT) one LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = ANY ($1::int[])
@@ -68,10 +74,11 @@ const LOOK_MAX_MS = 2_000;
 const WORKING_PAUSE_MS = 5_000;
 
 /**
- * What has to be unchanged for so long, in milliseconds: a server that waits for a statement, or for
- * us to read; one that waits for data, which may take long on a slow link.
+ * What has to be unchanged for so long, in milliseconds: a server that waits for a statement, which
+ * says itself since when; one that waits for data, or for us to read, which may take long on a slow
+ * link and is watched over several looks.
  */
-const PATIENCE_MS = { statement: 2_000, data: 5_000 };
+const PATIENCE_MS = { statement: 2_000, data: 3_000 };
 
 /** Each verdict makes the next ones slower for a while: nobody is kept from ever succeeding. */
 const PATIENCE_FACTOR_MAX = 16;
@@ -115,8 +122,11 @@ export class SessionWatch {
    */
   async look(suspects: readonly Session[]): Promise<readonly Session[]> {
     const { clock, log } = this.#options;
-    const known = suspects.filter((session) => this.#backends.has(session));
-    if (known.length === 0 || clock.monotonic() < this.#notBeforeMs) return [];
+    const known = new Map(
+      suspects.filter((session) => this.#backends.has(session))
+        .map((session) => [session, session.busySinceMs]),
+    );
+    if (known.size === 0 || clock.monotonic() < this.#notBeforeMs) return [];
     const timer = new AbortController();
     const limit = clock.delay(LOOK_MAX_MS, timer.signal).then(() => [], () => []);
     try {
@@ -131,7 +141,7 @@ export class SessionWatch {
   }
 
   /** @param limit settles when nobody waits any more: a connection that comes later is ended */
-  async #lookWith(suspects: readonly Session[], limit: Promise<unknown>): Promise<Session[]> {
+  async #lookWith(suspects: Suspects, limit: Promise<unknown>): Promise<Session[]> {
     const session = await this.#options.open();
     limit.then(() => session.destroy());
     try {
@@ -141,15 +151,17 @@ export class SessionWatch {
     }
   }
 
-  async #judgeAll(witness: Session, suspects: readonly Session[]): Promise<Session[]> {
+  async #judgeAll(witness: Session, suspects: Suspects): Promise<Session[]> {
     const { clock } = this.#options;
-    const pids = suspects.map((session) => this.#backends.get(session)?.pid ?? 0);
+    const pids = [...suspects.keys()].map((session) => this.#backends.get(session)?.pid ?? 0);
     const rows = await witness.query<Backend & BackendActivity>(ACTIVITY, [integerArray(pids)]);
     const nowMs = clock.monotonic();
     if (nowMs - this.#verdictAtMs > FACTOR_FALLS_AFTER_MS) this.#patienceFactor = 1;
     const sightings = new Map<Session, Sighting>();
     const dead: Session[] = [];
-    for (const session of suspects) {
+    for (const [session, busySinceMs] of suspects) {
+      // While the look took place, what had come when this program slept was read, too.
+      if (session.busySinceMs !== busySinceMs) continue;
       const backend = this.#backends.get(session);
       const isSameAddress = session.address.host === witness.address.host &&
         session.address.port === witness.address.port;
@@ -159,9 +171,10 @@ export class SessionWatch {
       );
       const patienceMs = patienceFor(found ?? null);
       if (patienceMs === null) continue;
-      const signature = JSON.stringify(found ?? "gone");
+      const signature = JSON.stringify({ ...found, stateMs: null });
       const before = this.#sightings.get(session);
-      const sinceMs = before?.signature === signature ? before.sinceMs : nowMs;
+      const seenMs = before?.signature === signature ? before.sinceMs : nowMs;
+      const sinceMs = Math.min(seenMs, nowMs - idleMs(found ?? null));
       const isGone = found === undefined && rows[0]?.serverStartedAt === backend.serverStartedAt;
       if (isGone || nowMs - sinceMs >= patienceMs * this.#patienceFactor) {
         await this.#end(witness, backend, found ?? null);
@@ -201,6 +214,11 @@ export function patienceFor(activity: BackendActivity | null): number | null {
   if (state === "active") return waitType === "Client" ? PATIENCE_MS.data : null;
   // In or outside of a transaction. What is left says nothing: `disabled`, or null, not to be seen.
   return state?.startsWith("idle") === true ? PATIENCE_MS.statement : null;
+}
+
+/** How long the server has waited for a statement by its own account, in milliseconds; else 0. */
+export function idleMs(activity: BackendActivity | null): number {
+  return activity?.state?.startsWith("idle") === true ? activity.stateMs ?? 0 : 0;
 }
 
 /** Null when a pooler stands in between: then the process serves others, too. */
