@@ -57,6 +57,8 @@ export class Session {
   readonly #socket: Promise<Socket>;
   #state: "good" | "retired" | "dead" = "good";
   #busySinceMs: number | null = null;
+  /** The server waits for data which its sender keeps back: nobody waits for the server. */
+  #isHeldBack = false;
   readonly #named = new Set<string>();
   #rejectCurrent: ((error: unknown) => void) | null = null;
 
@@ -93,9 +95,9 @@ export class Session {
     return this.#state === "good";
   }
 
-  /** Monotonic time at which the statement under way began or last moved on, or null. */
+  /** Monotonic time since when the server's answer is waited for; null while none is. */
   get busySinceMs(): number | null {
-    return this.#busySinceMs;
+    return this.#isHeldBack ? null : this.#busySinceMs;
   }
 
   /** Not to be used again once given back: its server is not the one we want. */
@@ -166,20 +168,26 @@ export class Session {
     steps: CopySteps = {},
   ): Promise<CopyResult> {
     let calledOff: { readonly reason: unknown } | null = null;
-    const movesOn = (): number => this.#busySinceMs = this.#clock.monotonic();
+    const movesOn = (): void => {
+      // The server may have ended the query while its data was held back.
+      if (this.#busySinceMs !== null) this.#busySinceMs = this.#clock.monotonic();
+    };
     const watched: CopySteps = {
       onRow: (row) => {
         movesOn();
         steps.onRow?.(row);
       },
       onReady: async () => {
+        this.#isHeldBack = true;
         try {
           await steps.onReady?.();
         } catch (reason) {
           calledOff = { reason };
           throw reason;
+        } finally {
+          this.#isHeldBack = false;
+          movesOn();
         }
-        movesOn();
       },
       onEnd: steps.onEnd,
     };
@@ -285,6 +293,7 @@ export class Session {
       start().then(resolve, (error) => reject(this.#translate(error)));
     }).finally(() => {
       this.#busySinceMs = null;
+      this.#isHeldBack = false;
       this.#rejectCurrent = null;
     });
   }
