@@ -1,8 +1,8 @@
 /**
  * Keeps the ledger small while the service runs: looks at the consumer's ack floor once a minute,
- * remembers it, and has entries pruned that lie below a floor seen long enough ago. The floor of a
- * consumer that another program made, and may take along, is remembered every few seconds and at the
- * end. Yields to flushes; a failure waits for the next round.
+ * remembers it, has entries pruned that lie below a floor seen long enough ago, and their room given
+ * back. The floor of a consumer that another program made, and may take along, is remembered every
+ * few seconds and at the end. Yields to flushes; a failure waits for the next round.
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
@@ -41,7 +41,7 @@ export class Janitor implements AsyncDisposable {
   readonly #timer: Disposable;
   #round: Promise<void> | null = null;
   #roundMs: number;
-  #isStopped = false;
+  readonly #stopped = new AbortController();
 
   constructor(options: JanitorOptions) {
     this.#options = options;
@@ -56,7 +56,7 @@ export class Janitor implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isStopped = true;
+    this.#stopped.abort();
     this.#timer[Symbol.dispose]();
     await this.#round;
     if (this.#options.isShared()) await this.#lookOnceMore();
@@ -94,10 +94,11 @@ export class Janitor implements AsyncDisposable {
       const floor = await this.#recordFloor();
       if (floor === null) return;
       let chunks = 1;
-      while (!this.#isStopped && chunks < CHUNKS_MAX) {
+      while (!this.#stopped.signal.aborted && chunks < CHUNKS_MAX) {
         if (!await keeper.prune(floor.origin, floorAgeMs)) break;
         chunks++;
       }
+      await keeper.giveRoomBack(this.#stopped.signal);
       log.debug("Looked after the ledger", { ack_floor: floor.sequence, chunks });
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;

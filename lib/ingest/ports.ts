@@ -297,6 +297,8 @@ export interface LedgerKeeper {
    * Answers with whether there is more to delete; false also while another instance is at it.
    */
   prune(origin: StreamOrigin, ageMs: number): Promise<boolean>;
+  /** Makes room of what was deleted usable again, once it is much; ends early when aborted. */
+  giveRoomBack(signal: AbortSignal): Promise<void>;
 }
 
 // --- source --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
  */
 import type { StreamOrigin } from "../ingest/delivery.ts";
 import type { AckFloor, LedgerKeeper } from "../ingest/ports.ts";
+import type { LedgerVacuum } from "./ledger_vacuum.ts";
 import { ADVISORY_LOCK_CLASS } from "./migrations.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
@@ -41,8 +42,10 @@ const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs",
     AND f.seen_at <= now() - $3::float8 * interval '1 millisecond'
   ORDER BY f.floor DESC LIMIT 1`;
 
-const PRUNE = `DELETE FROM state_tables.delivered
-  WHERE source = $1::int AND seq > $2::bigint AND seq <= $3::bigint AND stored_ns <= $4::bigint`;
+const PRUNE = `WITH gone AS (DELETE FROM state_tables.delivered
+    WHERE source = $1::int AND seq > $2::bigint AND seq <= $3::bigint AND stored_ns <= $4::bigint
+    RETURNING 1)
+  SELECT pg_catalog.count(*)::int AS "entries" FROM gone`;
 
 const REMEMBER = `UPDATE state_tables.source SET pruned_seq = $2::bigint, pruned_ns = $3::bigint
   WHERE id = $1::int`;
@@ -58,16 +61,33 @@ interface TargetRow {
   readonly from: string;
 }
 
+/** What a chunk came to. */
+interface PrunedChunk {
+  /** Entries deleted. */
+  readonly entries: number;
+  /** The floor lies higher. */
+  readonly hasMore: boolean;
+}
+
+const NOTHING: PrunedChunk = { entries: 0, hasMore: false };
+
 /** The keeper in PostgreSQL. */
 export class LedgerPruner implements LedgerKeeper {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
+  readonly #vacuum: LedgerVacuum;
 
-  constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
+  constructor(
+    pool: SessionPool,
+    timeouts: TransactionTimeouts,
+    sourceIds: SourceIds,
+    vacuum: LedgerVacuum,
+  ) {
     this.#pool = pool;
     this.#timeouts = timeouts;
     this.#sourceIds = sourceIds;
+    this.#vacuum = vacuum;
   }
 
   async recordFloor({ origin, sequence, shared }: AckFloor): Promise<void> {
@@ -89,14 +109,20 @@ export class LedgerPruner implements LedgerKeeper {
     const { session } = lease;
     try {
       const source = await this.#sourceIds.resolve(session, origin);
-      return await inTransaction(
+      const { entries, hasMore } = await inTransaction(
         session,
         this.#timeouts,
         () => pruneChunk(session, source, origin.consumerCreated, ageMs),
       );
+      this.#vacuum.countDeleted(entries);
+      return hasMore;
     } catch (error) {
       throw storeUnavailable(error, "prune the ledger");
     }
+  }
+
+  async giveRoomBack(signal: AbortSignal): Promise<void> {
+    await this.#vacuum.run(signal);
   }
 }
 
@@ -105,18 +131,19 @@ async function pruneChunk(
   source: number,
   consumerCreated: string,
   ageMs: number,
-): Promise<boolean> {
+): Promise<PrunedChunk> {
   const [lock] = await session.query<{ isOurs: boolean }>(TRY_LOCK, [source]);
-  if (lock?.isOurs !== true) return false;
+  if (lock?.isOurs !== true) return NOTHING;
   const [target] = await session.query<TargetRow>(TARGET, [source, consumerCreated, ageMs]);
-  if (target === undefined) return false;
+  if (target === undefined) return NOTHING;
   const from = BigInt(target.from);
   const floor = BigInt(target.floor);
-  if (floor <= from) return false;
+  if (floor <= from) return NOTHING;
   const chunkEnd = from + BigInt(CHUNK_SEQUENCES);
   const to = chunkEnd < floor ? chunkEnd : floor;
-  await session.query(PRUNE, [source, String(from), String(to), target.storedNs]);
+  const range = [source, String(from), String(to), target.storedNs];
+  const [gone] = await session.query<{ entries: number }>(PRUNE, range);
   await session.query(REMEMBER, [source, String(to), target.storedNs]);
   await session.query(FORGET, [source, consumerCreated, target.floor]);
-  return to < floor;
+  return { entries: gone?.entries ?? 0, hasMore: to < floor };
 }

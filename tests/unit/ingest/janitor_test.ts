@@ -31,6 +31,10 @@ function janitorOf(
       calls.push(`prune ${ageMs}`);
       return Promise.resolve(left-- > 1);
     },
+    giveRoomBack(signal): Promise<void> {
+      calls.push(`room ${signal.aborted}`);
+      return Promise.resolve();
+    },
   };
   const floor = options.floor === undefined ? { origin: ORIGIN, sequence: 7 } : options.floor;
   const janitor = new Janitor({
@@ -48,7 +52,7 @@ function janitorOf(
 Deno.test("Janitor records the floor once a minute and prunes until nothing is left", async () => {
   const { janitor, clock, calls } = janitorOf({ chunks: 3 });
   await clock.advance(60_000);
-  assert.deepEqual(calls, ["record 7", "prune 600000", "prune 600000", "prune 600000"]);
+  assert.deepEqual(calls, ["record 7", ...Array(3).fill("prune 600000"), "room false"]);
   await clock.advance(60_000);
   assert.equal(calls.filter((call) => call === "record 7").length, 2);
   await janitor[Symbol.asyncDispose]();
