@@ -17,8 +17,11 @@ export const POSTGRES_SCENARIOS: readonly Scenario[] = [
     faults: async (run) => {
       for (let round = 0; round < run.rounds(4); round++) {
         await run.pause(run.random.integer(300, 1_500));
-        const pid = await backendOf(run);
-        if (pid !== null) Deno.kill(pid, "SIGKILL");
+        await until(async () => {
+          const pid = await backendOf(run).catch(() => null); // just coming back
+          if (pid !== null) Deno.kill(pid, "SIGKILL");
+          return pid !== null;
+        }, "a session of the program");
         await untilUp(run);
       }
     },
@@ -89,8 +92,8 @@ export const POSTGRES_SCENARIOS: readonly Scenario[] = [
       await until(
         async () => {
           const gone = await bed.sql`
-          select pg_terminate_backend(pid) from pg_stat_activity
-          where application_name = 'state-tables' and query ilike 'copy%' and state = 'active'`;
+          select pg_terminate_backend(pid) from pg_stat_progress_copy
+          join pg_stat_activity using (pid) where application_name = 'state-tables'`;
           ended += gone.length;
           return ended >= run.rounds(8);
         },
@@ -178,7 +181,7 @@ function cutScenario(name: string, title: string, cut: PostgresCut): Scenario {
   };
 }
 
-/** The process id of a session of the program that is at work, or any. */
+/** The process id of a session of the program that is at work, or any; null when there is none. */
 async function backendOf({ bed }: ScenarioRun): Promise<number | null> {
   const [row] = await bed.sql`
     select pid from pg_stat_activity where application_name = 'state-tables'
