@@ -55,6 +55,7 @@ export class StatusReporter {
   readonly #log: Log;
   readonly #counters: Counters;
   readonly #stop = new AbortController();
+  readonly #stopped = Promise.withResolvers<null>();
   #queue: Waiting[] = [];
   #worker: Promise<void> | null = null;
   #remindAtMs = 0;
@@ -93,6 +94,7 @@ export class StatusReporter {
       ]);
     }
     this.#stop.abort(new Error("The status reporter was closed"));
+    this.#stopped.resolve(null);
     this.#giveUp(this.#queue.length, "the service stops");
     await this.#worker;
   }
@@ -128,11 +130,13 @@ export class StatusReporter {
     return this.#queue.splice(0, end);
   }
 
-  /** Publishes a window and returns what failed, in order. */
+  /** Publishes a window and returns what failed, in order; at a stop that is what is not stored. */
   async #publishAll(publisher: StatusPublisher, window: Waiting[]): Promise<Waiting[]> {
-    const outcomes = await Promise.allSettled(
-      window.map(({ status }) => publisher.publish(status)),
-    );
+    const outcomes = await Promise.race([
+      Promise.allSettled(window.map(({ status }) => publisher.publish(status))),
+      this.#stopped.promise,
+    ]);
+    if (outcomes === null) return window;
     const failed: Waiting[] = [];
     for (const [index, waiting] of window.entries()) {
       const outcome = outcomes[index];
