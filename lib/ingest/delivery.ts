@@ -53,35 +53,30 @@ export interface Settlement {
 /** One message as a source hands it over. */
 export interface IncomingMessage extends Settlement {
   /**
-   * Payload as it came, to be asked for while the message is handed over and not later. A view of
-   * the client's read buffer, which never changes but is pinned as a whole by who keeps the view.
+   * Payload as it came: a view, until {@linkcode detach} of a read buffer, which never changes but is
+   * pinned as a whole.
    */
   readonly payload: Uint8Array;
+  readonly payloadBytes: number;
   /** Null under core NATS, which stores nothing. */
   readonly identity: MessageIdentity | null;
   /** How often the server has delivered it, this time included; 1 under core NATS. */
   readonly deliveryCount: number;
   /** The server will not deliver it again by itself (`max_deliver` reached). */
   readonly isLastDelivery: boolean;
+  /** Copies what is needed of the message out of the read buffer, unless that was done already. */
+  detach(): void;
 }
 
 /** A message waiting in a batch. */
 export interface Delivery extends EncodableDelivery {
   readonly message: IncomingMessage;
-  /** Replaced by a copy of its own when it waits long; see {@linkcode copyPayload}. */
-  payload: Uint8Array;
   /** Null when the sender addressed the processor directly. */
   readonly routeId: string | null;
   /** Monotonic time of receipt, milliseconds: the batch window counts from here. */
   readonly heldSinceMs: number;
   /** Id of the reject that it replays; such a message has no identity and no settlement. */
   readonly replayOf?: string | undefined;
-}
-
-/** Takes the payload out of the read buffer that it pins, unless that was done already. */
-export function copyPayload(delivery: Delivery): void {
-  const { payload } = delivery;
-  if (payload.buffer.byteLength > payload.byteLength) delivery.payload = new Uint8Array(payload);
 }
 
 /**

@@ -9,11 +9,11 @@ import type { Log } from "../log.ts";
 import { backoffDelayMs } from "../retry.ts";
 import { heldBytes } from "./batch.ts";
 import type { Counters } from "./counters.ts";
-import { copyPayload, type Delivery, extendAll, type IncomingMessage } from "./delivery.ts";
+import { type Delivery, extendAll, type IncomingMessage } from "./delivery.ts";
 import type { FastEncoder } from "../encoder/fast_encoder.ts";
-import type { Envelope } from "./envelope.ts";
 import { readEnvelopeFast } from "./fast_envelope.ts";
 import type { FlowControl } from "./flow_control.ts";
+import { HeldDelivery, type Receipt, type RecordPlace } from "./held_delivery.ts";
 import type { ProcessorKey, ProcessorRecord } from "./processor_catalog.ts";
 import { keyName, type ProcessorDirectory } from "./processor_directory.ts";
 import type { RejectWriter } from "./reject_writer.ts";
@@ -49,11 +49,6 @@ export interface IntakeOptions {
   readonly onBug: (error: unknown) => void;
 }
 
-type GoodEnvelope = Extract<Envelope, { kind: "message" }>;
-
-/** When messages came. */
-type Receipt = Pick<Delivery, "receivedAtMs" | "heldSinceMs">;
-
 /** A delivery whose processor is being looked up. */
 interface Waiting {
   readonly delivery: Delivery;
@@ -86,7 +81,7 @@ export class Intake {
     const envelope = readEnvelopeFast(fastEncoder, message.payload);
     if (envelope.kind === "bad") {
       const delivery = this.#hold(message, BAD_MESSAGE, envelope.routeId);
-      copyPayload(delivery);
+      message.detach();
       return this.#options.rejects.add(delivery, null, envelope.reason);
     }
     this.#dispatch(this.#hold(message, envelope, envelope.routeId), envelope);
@@ -115,22 +110,12 @@ export class Intake {
 
   #hold(
     message: IncomingMessage,
-    records: Pick<GoodEnvelope, "recordsStart" | "recordsEnd" | "isList" | "recordCount">,
+    records: RecordPlace,
     routeId: string | null,
   ): Delivery {
     const { flow } = this.#options;
-    const { receivedAtMs, heldSinceMs } = this.#receipt ?? this.#lookAtClock();
-    const delivery: Delivery = {
-      message,
-      payload: message.payload,
-      recordsStart: records.recordsStart,
-      recordsEnd: records.recordsEnd,
-      isList: records.isList,
-      recordCount: records.recordCount,
-      receivedAtMs,
-      heldSinceMs,
-      routeId,
-    };
+    const receipt = this.#receipt ?? this.#lookAtClock();
+    const delivery = new HeldDelivery(message, records, routeId, receipt);
     flow.hold(heldBytes(delivery));
     return delivery;
   }
@@ -153,7 +138,7 @@ export class Intake {
     const record = queue === undefined ? directory.peek(key, delivery.heldSinceMs) : undefined;
     if (record !== undefined) return this.#settleKey(delivery, key, record);
     // Look-ups may take long.
-    copyPayload(delivery);
+    delivery.message.detach();
     if (queue !== undefined) {
       queue.push({ delivery, key });
       return;
@@ -195,7 +180,7 @@ export class Intake {
   #settleKey(delivery: Delivery, key: ProcessorKey, record: ProcessorRecord | null): void {
     if (record !== null) return this.#options.writers.writer(record).add(delivery);
     const { message } = delivery;
-    copyPayload(delivery);
+    message.detach();
     if (message.identity === null) {
       const asking = this.#askAgain(delivery, key).catch(this.#options.onBug)
         .finally(() => this.#askingAgain.delete(asking));

@@ -39,9 +39,11 @@ function unsettled(payload: Uint8Array): IncomingMessage {
   const nothing = (): void => undefined;
   return {
     payload,
+    payloadBytes: payload.length,
     identity: null,
     deliveryCount: 1,
     isLastDelivery: false,
+    detach: nothing,
     ack: nothing,
     nak: nothing,
     term: nothing,

@@ -1,21 +1,12 @@
 /**
  * Reads the reply subject that JetStream gives each message: it names the message and says how
- * often it was delivered. An own parser, as the client's getters cost fifteen times as much and
- * round the stored time. Pure.
+ * often it was delivered. An own reader of bytes, as the client's getters cost fifteen times as much
+ * and round the stored time.
  */
 
-/** What the reply subject of a stored message says. */
-export interface AckReply {
-  /** Stream sequence, from 1. */
-  readonly sequence: number;
-  /** Time the server stored it, nanoseconds since the Unix epoch, decimal digits. */
-  readonly storedNs: string;
-  /** Deliveries of this message so far, this one included. */
-  readonly deliveryCount: number;
-}
-
 const DOT = 46;
-const PREFIX = "$JS.ACK.";
+const ZERO = 48;
+const PREFIX = new TextEncoder().encode("$JS.ACK.");
 
 /** `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<stored>.<pending>` */
 const TOKENS_SHORT = 9;
@@ -24,78 +15,103 @@ const TOKENS_LONG = 11;
 /** Tokens in front of the deliveries in the short form; the long form has two more. */
 const TOKENS_BEFORE_SHORT = 4;
 const TOKENS_BEFORE_LONG = 6;
-
-/**
- * The front of the last reply subject in the short form, up to the deliveries: the next message
- * mostly comes from the same consumer.
- */
-let knownFront = PREFIX;
-/** Tokens behind it. */
+/** Tokens from the deliveries on, in the short form. */
 const TOKENS_BEHIND = TOKENS_SHORT - TOKENS_BEFORE_SHORT;
 
-/** Parses the reply subject of a JetStream message; null when it is none. */
-export function parseAckReply(reply: string): AckReply | null {
-  return parseKnown(reply) ?? parseAny(reply);
-}
+/** Digits of a stored time that make its fraction of a second. */
+const FRACTION_DIGITS = 9;
 
-/** Null when the front is another one, or when anything is unusual. */
-function parseKnown(reply: string): AckReply | null {
-  if (knownFront === PREFIX || !reply.startsWith(knownFront)) return null;
-  let deliveryCount = 0;
-  let sequence = 0;
-  let storedStart = 0;
-  let storedEnd = 0;
-  let value = 0;
-  let tokens = 1;
-  let tokenStart = knownFront.length;
-  for (let i = tokenStart; i < reply.length; i++) {
-    const code = reply.charCodeAt(i);
-    if (code !== DOT) {
-      if (code < 48 || code > 57) return null;
-      value = value * 10 + code - 48;
-      continue;
-    }
-    if (i === tokenStart) return null;
-    if (tokens === 1) deliveryCount = value;
-    else if (tokens === 2) sequence = value;
-    else if (tokens === 4) {
-      storedStart = tokenStart;
-      storedEnd = i;
-    }
-    value = 0;
-    tokens++;
-    tokenStart = i + 1;
+/** Reads one reply subject after the other; its fields say what was read last. */
+export class AckReply {
+  /** Stream sequence, from 1. */
+  sequence = 0;
+  /** Deliveries of this message so far, this one included. */
+  deliveryCount = 0;
+  /** Time the server stored it: whole seconds since the Unix epoch, and nanoseconds beyond. */
+  storedSeconds = 0;
+  storedFraction = 0;
+  /**
+   * The front of the last reply subject in the short form, up to the deliveries: the next message
+   * mostly comes from the same consumer.
+   */
+  #front: Uint8Array = new Uint8Array();
+
+  /** Reads what stands from `start` to `end`; false when it is no reply subject of JetStream's. */
+  read(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#readKnown(bytes, start, end) || this.#readAny(bytes, start, end);
   }
-  if (tokens !== TOKENS_BEHIND) return null;
-  return { sequence, storedNs: reply.slice(storedStart, storedEnd), deliveryCount };
+
+  /** False when the front is another one, or when anything is unusual. */
+  #readKnown(bytes: Uint8Array, start: number, end: number): boolean {
+    const front = this.#front;
+    if (front.length === 0 || !startsWith(bytes, start, end, front)) return false;
+    let value = 0;
+    let tokens = 1;
+    let tokenStart = start + front.length;
+    for (let at = tokenStart; at < end; at++) {
+      const byte = bytes[at] ?? 0;
+      if (byte !== DOT) {
+        if (byte < ZERO || byte > ZERO + 9) return false;
+        value = value * 10 + byte - ZERO;
+        continue;
+      }
+      if (at === tokenStart) return false;
+      if (tokens === 1) this.deliveryCount = value;
+      else if (tokens === 2) this.sequence = value;
+      else if (tokens === 4) this.#readStored(bytes, tokenStart, at);
+      value = 0;
+      tokens++;
+      tokenStart = at + 1;
+    }
+    return tokens === TOKENS_BEHIND;
+  }
+
+  #readAny(bytes: Uint8Array, start: number, end: number): boolean {
+    if (!startsWith(bytes, start, end, PREFIX)) return false;
+    const dots: number[] = [];
+    for (let at = start; at < end; at++) if (bytes[at] === DOT) dots.push(at);
+    const tokens = dots.length + 1;
+    if (tokens !== TOKENS_SHORT && tokens < TOKENS_LONG) return false;
+    const before = tokens === TOKENS_SHORT ? TOKENS_BEFORE_SHORT : TOKENS_BEFORE_LONG;
+    const [front = 0, deliveries = 0, sequence = 0, consumerSequence = 0, stored = 0] = dots.slice(
+      before - 1,
+    );
+    this.deliveryCount = numberBetween(bytes, front + 1, deliveries);
+    this.sequence = numberBetween(bytes, deliveries + 1, sequence);
+    if (numberBetween(bytes, consumerSequence + 1, stored) < 0) return false;
+    this.#readStored(bytes, consumerSequence + 1, stored);
+    if (this.deliveryCount < 0 || this.sequence < 0) return false;
+    if (tokens === TOKENS_SHORT) this.#front = bytes.slice(start, front + 1);
+    return true;
+  }
+
+  /** The digits between two positions. */
+  #readStored(bytes: Uint8Array, start: number, end: number): void {
+    const point = Math.max(start, end - FRACTION_DIGITS);
+    this.storedSeconds = point === start ? 0 : numberBetween(bytes, start, point);
+    this.storedFraction = numberBetween(bytes, point, end);
+  }
 }
 
-function parseAny(reply: string): AckReply | null {
-  if (!reply.startsWith(PREFIX)) return null;
-  let tokens = 1;
-  for (let i = 0; i < reply.length; i++) if (reply.charCodeAt(i) === DOT) tokens++;
-  if (tokens !== TOKENS_SHORT && tokens < TOKENS_LONG) return null;
-  let before = tokens === TOKENS_SHORT ? TOKENS_BEFORE_SHORT : TOKENS_BEFORE_LONG;
-  let at = 0;
-  while (before > 0) if (reply.charCodeAt(at++) === DOT) before--;
-  const deliveryEnd = reply.indexOf(".", at);
-  const sequenceEnd = reply.indexOf(".", deliveryEnd + 1);
-  const consumerEnd = reply.indexOf(".", sequenceEnd + 1);
-  const storedEnd = reply.indexOf(".", consumerEnd + 1);
-  const deliveryCount = digitsBetween(reply, at, deliveryEnd);
-  const sequence = digitsBetween(reply, deliveryEnd + 1, sequenceEnd);
-  const stored = digitsBetween(reply, consumerEnd + 1, storedEnd);
-  if (deliveryCount < 0 || sequence < 0 || stored < 0) return null;
-  if (tokens === TOKENS_SHORT) knownFront = reply.slice(0, at);
-  return { sequence, storedNs: reply.slice(consumerEnd + 1, storedEnd), deliveryCount };
+/** A stored time as nanoseconds since the Unix epoch, decimal digits. */
+export function storedNsOf(seconds: number, fraction: number): string {
+  return seconds === 0
+    ? String(fraction)
+    : `${seconds}${String(fraction).padStart(FRACTION_DIGITS, "0")}`;
+}
+
+function startsWith(bytes: Uint8Array, start: number, end: number, front: Uint8Array): boolean {
+  if (end - start < front.length) return false;
+  for (let i = 0; i < front.length; i++) if (bytes[start + i] !== front[i]) return false;
+  return true;
 }
 
 /** The decimal number between two positions, rounded beyond 2^53; -1 when it is none. */
-function digitsBetween(text: string, start: number, end: number): number {
+function numberBetween(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end) return -1;
   let value = 0;
-  for (let i = start; i < end; i++) {
-    const digit = text.charCodeAt(i) - 48;
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] ?? 0) - ZERO;
     if (digit < 0 || digit > 9) return -1;
     value = value * 10 + digit;
   }

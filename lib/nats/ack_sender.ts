@@ -1,5 +1,5 @@
 /**
- * Sends acks many at a time: those of one synchronous stretch of the program share frames, one text
+ * Sends acks many at a time: those of one synchronous stretch of the program share frames, one piece
  * for hundreds of them instead of three buffers each. Nothing waits longer than that stretch. What
  * is lost with a connection costs a redelivery, which the ledger drops.
  */
@@ -7,32 +7,53 @@
 /** Acks of one frame; makes it about as long as what the client sends at once. */
 const ACKS_MAX = 512;
 
-/** What stands between the reply subjects of two acks. */
-const BETWEEN = " 4\r\n+ACK\r\nPUB ";
+/** Room for the frames of that many acks, unless subjects are very long. */
+const FRAMES_BYTES = 64 * 1024;
 
 const encoder = new TextEncoder();
+const BEFORE = encoder.encode("PUB ");
+const BEHIND = encoder.encode(" 4\r\n+ACK\r\n");
 
 /** Collects acks and sends them; one for each connection. */
 export class AckSender {
   readonly #send: (frames: Uint8Array) => void;
-  #replies: string[] = [];
+  #frames = new Uint8Array(FRAMES_BYTES);
+  #length = 0;
+  #count = 0;
 
   /** @param send takes frames of the protocol and never throws */
   constructor(send: (frames: Uint8Array) => void) {
     this.#send = send;
   }
 
-  /** Acks the message with this reply subject, which came from the server as it is. */
-  add(reply: string): void {
-    this.#replies.push(reply);
-    if (this.#replies.length >= ACKS_MAX) this.#flush();
-    else if (this.#replies.length === 1) queueMicrotask(() => this.#flush());
+  /**
+   * Acks the message whose reply subject stands in `bytes` from `start` to `end`, as it came from
+   * the server. The bytes are copied at once.
+   */
+  add(bytes: Uint8Array, start: number, end: number): void {
+    const length = BEFORE.length + end - start + BEHIND.length;
+    if (this.#length + length > this.#frames.length) this.#makeRoom(length);
+    const frames = this.#frames;
+    let at = this.#length;
+    for (let i = 0; i < BEFORE.length; i++) frames[at++] = BEFORE[i] ?? 0;
+    for (let i = start; i < end; i++) frames[at++] = bytes[i] ?? 0;
+    for (let i = 0; i < BEHIND.length; i++) frames[at++] = BEHIND[i] ?? 0;
+    this.#length = at;
+    this.#count++;
+    if (this.#count >= ACKS_MAX) this.#flush();
+    else if (this.#count === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #makeRoom(length: number): void {
+    this.#flush();
+    if (length > this.#frames.length) this.#frames = new Uint8Array(length);
   }
 
   #flush(): void {
-    if (this.#replies.length === 0) return;
-    const frames = `PUB ${this.#replies.join(BETWEEN)} 4\r\n+ACK\r\n`;
-    this.#replies = [];
-    this.#send(encoder.encode(frames));
+    if (this.#count === 0) return;
+    const frames = this.#frames.slice(0, this.#length);
+    this.#length = 0;
+    this.#count = 0;
+    this.#send(frames);
   }
 }

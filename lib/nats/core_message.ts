@@ -8,23 +8,23 @@ export class CoreMessage implements IncomingMessage {
   readonly identity = null;
   readonly deliveryCount = 1;
   readonly isLastDelivery = true;
-  #payload: Uint8Array | null;
+  #payload: Uint8Array;
 
   constructor(payload: Uint8Array) {
     this.#payload = payload;
   }
 
-  /** @throws {TypeError} after the call that handed the message over */
   get payload(): Uint8Array {
-    if (this.#payload === null) {
-      throw new TypeError("Cannot read the payload as it is there during the hand-over only");
-    }
     return this.#payload;
   }
 
-  /** Lets go of the payload, which pins the client's whole read buffer. */
-  release(): void {
-    this.#payload = null;
+  get payloadBytes(): number {
+    return this.#payload.length;
+  }
+
+  detach(): void {
+    const payload = this.#payload;
+    if (payload.buffer.byteLength > payload.length) this.#payload = new Uint8Array(payload);
   }
 
   ack(): void {}

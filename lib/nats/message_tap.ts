@@ -5,17 +5,19 @@
  */
 import { joinBytes } from "./byte_channel.ts";
 import { MessageFrame } from "./message_frame.ts";
+import type { MessagePlace } from "./stream_message.ts";
 
-/** Told of each message, in order, synchronously; payloads are views. Must not throw. */
-export type TapListener = (reply: string, payload: Uint8Array) => void;
+/**
+ * Told of each message, in order, synchronously: the bytes that were read, which never change, and
+ * where in them the message stands, which is true during the call only. Must not throw.
+ */
+export type TapListener = (bytes: Uint8Array, place: MessagePlace) => void;
 
 /** A frame that is longer, in bytes, is left to the client: so little is held back at most. */
 const FRAME_BYTES_MAX = 64 * 1024;
 
 /** What is joined to the start of a frame first, in bytes; mostly that is enough. */
 const JOINED_BYTES = 8 * 1024;
-
-const decoder = new TextDecoder();
 
 /** The tap of one client, over all its connections. */
 export class MessageTap {
@@ -117,8 +119,7 @@ export class TappedStream {
     const listener = this.#listeners.get(frame.subscription);
     if (listener === undefined) return null;
     const { end } = frame;
-    const reply = decoder.decode(bytes.subarray(frame.replyStart, frame.replyEnd));
-    listener(reply, bytes.subarray(frame.payloadStart, frame.payloadEnd));
+    listener(bytes, frame);
     return end;
   }
 }

@@ -18,11 +18,6 @@ export interface NatsSource extends Source {
   readonly streamLimits: StreamLimits | null;
 }
 
-/** A message that gives its payload back. */
-export interface ReleasableMessage extends IncomingMessage {
-  release(): void;
-}
-
 /** Wait before a message comes again whose hand-over failed, in milliseconds. */
 const FAILED_DELAY_MS = 5_000;
 
@@ -31,7 +26,7 @@ const FAILED_DELAY_MS = 5_000;
  * given back, as an error here would end the client's reading.
  */
 export function handOver(
-  message: ReleasableMessage,
+  message: IncomingMessage,
   receive: (message: IncomingMessage) => void,
   log: Log,
 ): void {
@@ -42,7 +37,5 @@ export function handOver(
       error: error instanceof Error ? error.stack : String(error),
     });
     message.nak(FAILED_DELAY_MS);
-  } finally {
-    message.release();
   }
 }

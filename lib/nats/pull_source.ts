@@ -10,7 +10,7 @@ import type { IncomingMessage } from "../ingest/delivery.ts";
 import type { AckFloor, ConsumerLimits } from "../ingest/ports.ts";
 import type { StreamLimits } from "../ingest/start_advice.ts";
 import type { Log } from "../log.ts";
-import { parseAckReply } from "./ack_reply.ts";
+import { AckReply } from "./ack_reply.ts";
 import type { Attachment } from "./attachment.ts";
 import type { Connection } from "./connection.ts";
 import { handOver, type NatsSource } from "./nats_source.ts";
@@ -18,7 +18,12 @@ import { type PullTimes, pullTimes } from "./pull_times.ts";
 import { readPullStatus } from "./pull_status.ts";
 import { PullWindow } from "./pull_window.ts";
 import { RepeatedLog } from "./repeated_log.ts";
-import { type MessageSource, StreamMessage } from "./stream_message.ts";
+import {
+  messageOf,
+  type MessagePlace,
+  type MessageSource,
+  StreamMessage,
+} from "./stream_message.ts";
 import { drainSubscription } from "./subscription_drain.ts";
 
 /** How often requests that were refused are sent again, and silence is noticed, in milliseconds. */
@@ -54,6 +59,7 @@ export class PullSource implements NatsSource {
   #window: PullWindow;
   #times: PullTimes;
   #messageSource: MessageSource;
+  readonly #fields = new AckReply();
   #inbox = "";
   #subscription: Subscription | null = null;
   /** Requests carry it: answers to requests from before a renewal are old news. */
@@ -95,8 +101,8 @@ export class PullSource implements NatsSource {
       },
     });
     this.#open.use(
-      connection.tap.listen(this.#subscription.getID(), (reply, payload) => {
-        this.#onStored(reply, payload, onMessage);
+      connection.tap.listen(this.#subscription.getID(), (bytes, place) => {
+        this.#onStored(this.#read(bytes, place), onMessage);
       }),
     );
     this.#open.use(connection.onReconnect(() => this.#onReconnect()));
@@ -152,22 +158,23 @@ export class PullSource implements NatsSource {
       this.#hasHeard = true;
       return this.#onStatus(message);
     }
-    this.#onStored(message.reply ?? "", message.data, receive);
+    const { reply = "", data } = message;
+    this.#onStored(messageOf(this.#messageSource, this.#fields, reply, data), receive);
   }
 
-  #onStored(
-    reply: string,
-    payload: Uint8Array,
-    receive: (message: IncomingMessage) => void,
-  ): void {
+  /** Null when its reply subject is none of JetStream's. */
+  #read(bytes: Uint8Array, place: MessagePlace): StreamMessage | null {
+    if (!this.#fields.read(bytes, place.replyStart, place.replyEnd)) return null;
+    return new StreamMessage(this.#messageSource, this.#fields, bytes, place);
+  }
+
+  #onStored(taken: StreamMessage | null, receive: (message: IncomingMessage) => void): void {
     this.#hasHeard = true;
-    const fields = parseAckReply(reply);
-    if (fields === null) {
+    if (taken === null) {
       this.#repeated.warn("A message came without JetStream's reply subject and is ignored");
       return;
     }
     this.#window.received();
-    const taken = new StreamMessage(this.#messageSource, reply, fields, payload);
     // While it is not known whether the stream is still the same, its messages cannot be named.
     if (this.#mode === "stopped" || this.#renewing !== null) return taken.nak(0);
     handOver(taken, receive, this.#options.log);

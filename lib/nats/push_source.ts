@@ -10,12 +10,12 @@ import type { IncomingMessage } from "../ingest/delivery.ts";
 import type { AckFloor, ConsumerLimits } from "../ingest/ports.ts";
 import type { StreamLimits } from "../ingest/start_advice.ts";
 import type { Log } from "../log.ts";
-import { parseAckReply } from "./ack_reply.ts";
+import { AckReply } from "./ack_reply.ts";
 import type { Attachment } from "./attachment.ts";
 import type { Connection } from "./connection.ts";
 import { handOver, type NatsSource } from "./nats_source.ts";
 import { RepeatedLog } from "./repeated_log.ts";
-import { type MessageSource, StreamMessage } from "./stream_message.ts";
+import { messageOf, type MessageSource } from "./stream_message.ts";
 import { drainSubscription } from "./subscription_drain.ts";
 
 /**
@@ -46,6 +46,7 @@ export class PushSource implements NatsSource {
   #mode: Mode = "idle";
   #receive: (message: IncomingMessage) => void = () => {};
   #messageSource: MessageSource;
+  readonly #fields = new AckReply();
   #subscription: Subscription | null = null;
   #renewing: Promise<void> | null = null;
   /** Ends the renewal under way, whose question died with its connection. */
@@ -137,13 +138,12 @@ export class PushSource implements NatsSource {
     const { clock, log } = this.#options;
     this.#heardMs = clock.monotonic();
     if (message.data.length === 0 && message.headers?.code === 100) return this.#onStatus(message);
-    const reply = message.reply ?? "";
-    const fields = parseAckReply(reply);
-    if (fields === null) {
+    const { reply = "", data } = message;
+    const taken = messageOf(this.#messageSource, this.#fields, reply, data);
+    if (taken === null) {
       this.#repeated.warn("A message came without JetStream's reply subject and is ignored");
       return;
     }
-    const taken = new StreamMessage(this.#messageSource, reply, fields, message.data);
     // While it is not known whether the stream is still the same, its messages cannot be named.
     if (this.#mode === "stopped" || this.#renewing !== null) return taken.nak(0);
     handOver(taken, this.#receive, log);

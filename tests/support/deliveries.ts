@@ -24,9 +24,11 @@ export function recordedMessage(
   return {
     calls,
     payload,
+    payloadBytes: payload.length,
     identity: sequence === null ? null : { origin: ORIGIN, sequence, storedNs: `${sequence}000` },
     deliveryCount: 1,
     isLastDelivery: false,
+    detach: () => calls.push("detach"),
     ack: () => calls.push("ack"),
     nak: (delayMs) => calls.push(`nak ${delayMs}`),
     term: () => calls.push("term"),
@@ -39,9 +41,10 @@ export function deliveryOf(
   options: { recordCount?: number; bytes?: number; heldSinceMs?: number; sequence?: number } = {},
 ): Delivery {
   const { recordCount = 1, bytes = 100, heldSinceMs = 0, sequence = 1 } = options;
+  const payload = new Uint8Array(bytes);
   return {
-    message: recordedMessage(sequence),
-    payload: new Uint8Array(bytes),
+    message: recordedMessage(sequence, payload),
+    payload,
     recordsStart: 0,
     recordsEnd: 0,
     isList: true,

@@ -1,33 +1,57 @@
 import assert from "node:assert/strict";
-import { parseAckReply } from "../../../lib/nats/ack_reply.ts";
+import { AckReply, storedNsOf } from "../../../lib/nats/ack_reply.ts";
 
-Deno.test("parseAckReply() reads the form with nine tokens", () => {
+interface Fields {
+  readonly sequence: number;
+  readonly storedNs: string;
+  readonly deliveryCount: number;
+}
+
+/** What one reader after another message says of a reply subject in the middle of other bytes. */
+function readerOf(): (reply: string) => Fields | null {
+  const fields = new AckReply();
+  return (reply) => {
+    const bytes = new TextEncoder().encode(`MSG 1 ${reply} 12`);
+    if (!fields.read(bytes, 6, bytes.length - 3)) return null;
+    const { sequence, deliveryCount, storedSeconds, storedFraction } = fields;
+    return { sequence, storedNs: storedNsOf(storedSeconds, storedFraction), deliveryCount };
+  };
+}
+
+function parseAckReply(reply: string): Fields | null {
+  return readerOf()(reply);
+}
+
+Deno.test("AckReply reads the form with nine tokens", () => {
   assert.deepEqual(
     parseAckReply("$JS.ACK.stream.durable.3.4100.17.1795536347816729010.19"),
     { sequence: 4100, storedNs: "1795536347816729010", deliveryCount: 3 },
   );
 });
 
-Deno.test("parseAckReply() reads the form with domain and account", () => {
+Deno.test("AckReply reads the form with domain and account", () => {
   assert.deepEqual(
     parseAckReply("$JS.ACK.hub.ACC123.stream.durable.1.2.3.1795536347816729010.0"),
     { sequence: 2, storedNs: "1795536347816729010", deliveryCount: 1 },
   );
 });
 
-Deno.test("parseAckReply() reads the form with a token behind the pending count", () => {
+Deno.test("AckReply reads the form with a token behind the pending count", () => {
   assert.deepEqual(
     parseAckReply("$JS.ACK._.ACC123.stream.durable.1.2.3.1795536347816729010.0.random"),
     { sequence: 2, storedNs: "1795536347816729010", deliveryCount: 1 },
   );
 });
 
-Deno.test("parseAckReply() keeps every digit of the stored time", () => {
+Deno.test("AckReply keeps every digit of the stored time", () => {
   const fields = parseAckReply("$JS.ACK.s.d.1.1.1.9223372036854775807.0");
   assert.equal(fields?.storedNs, "9223372036854775807");
+  for (const storedNs of ["0", "7", "999999999", "1000000000", "1000000007", "12000000000"]) {
+    assert.equal(parseAckReply(`$JS.ACK.s.d.1.1.1.${storedNs}.0`)?.storedNs, storedNs);
+  }
 });
 
-Deno.test("parseAckReply() gives null when the subject is none of JetStream's", () => {
+Deno.test("AckReply reads nothing when the subject is none of JetStream's", () => {
   for (
     const reply of [
       "",
@@ -44,7 +68,8 @@ Deno.test("parseAckReply() gives null when the subject is none of JetStream's", 
   }
 });
 
-Deno.test("parseAckReply() reads the next message of the same consumer, and of another one", () => {
+Deno.test("AckReply reads the next message of the same consumer, and of another one", () => {
+  const read = readerOf();
   for (
     const [reply, fields] of [
       ["$JS.ACK.s.d.1.1.1.1795536347816729010.9", [1, "1795536347816729010", 1]],
@@ -54,10 +79,10 @@ Deno.test("parseAckReply() reads the next message of the same consumer, and of a
       ["$JS.ACK.s.other.5.15.3.1795536347816729014.0", [15, "1795536347816729014", 5]],
     ] as const
   ) {
-    const read = parseAckReply(reply);
-    assert.deepEqual([read?.sequence, read?.storedNs, read?.deliveryCount], fields, reply);
+    const { sequence, storedNs, deliveryCount } = read(reply) ?? {};
+    assert.deepEqual([sequence, storedNs, deliveryCount], fields, reply);
   }
   for (const behind of ["1.1.1.1", "1.1.1.1.1.1", "x.1.1.1.1", "1..1.1.1", "1.1.1.-2.1"]) {
-    assert.equal(parseAckReply(`$JS.ACK.s.other.${behind}`), null, behind);
+    assert.equal(read(`$JS.ACK.s.other.${behind}`), null, behind);
   }
 });

@@ -32,8 +32,10 @@ class TappedClient {
   }
 
   listen(): Disposable {
-    return this.tap.listen(OURS, (reply, payload) => {
-      const text = `MSG ${OURS} ${reply} ${decoder.decode(payload)}`;
+    return this.tap.listen(OURS, (bytes, { replyStart, replyEnd, payloadStart, payloadEnd }) => {
+      const reply = decoder.decode(bytes.subarray(replyStart, replyEnd));
+      const payload = decoder.decode(bytes.subarray(payloadStart, payloadEnd));
+      const text = `MSG ${OURS} ${reply} ${payload}`;
       this.received.events.push(text);
       this.received.tapped.push(text);
     });

@@ -1,13 +1,31 @@
 import assert from "node:assert/strict";
 import { AckSender } from "../../../lib/nats/ack_sender.ts";
 import { CoreMessage } from "../../../lib/nats/core_message.ts";
-import { StreamMessage } from "../../../lib/nats/stream_message.ts";
+import { AckReply } from "../../../lib/nats/ack_reply.ts";
+import { messageOf, type MessageSource, StreamMessage } from "../../../lib/nats/stream_message.ts";
 import { ORIGIN } from "../../support/deliveries.ts";
 
-const FIELDS = { sequence: 5, storedNs: "1700000000000000001", deliveryCount: 2 };
+const REPLY = "$JS.ACK.s.d.2.5.9.1700000000000000001.0";
+
+/** What the server sends for a message, among other bytes. */
+const FRAME = new TextEncoder().encode(`PING\r\nMSG inbox 1 ${REPLY} 2\r\n[]\r\nPING\r\n`);
+
+/** The message as it stands among other bytes. */
+function messageIn(source: MessageSource, bytes: Uint8Array): StreamMessage {
+  const replyStart = "PING\r\nMSG inbox 1 ".length;
+  const replyEnd = replyStart + REPLY.length;
+  const payloadStart = replyEnd + " 2\r\n".length;
+  const fields = new AckReply();
+  assert.ok(fields.read(bytes, replyStart, replyEnd));
+  const place = { replyStart, replyEnd, payloadStart, payloadEnd: payloadStart + 2 };
+  return new StreamMessage(source, fields, bytes, place);
+}
 
 interface Recorded {
   readonly message: StreamMessage;
+  readonly source: MessageSource;
+  /** What the message was read from. */
+  readonly bytes: Uint8Array;
   readonly published: string[];
 }
 
@@ -20,8 +38,8 @@ function recorded(maxDeliver = Infinity): Recorded {
   };
   const acks = new AckSender((frames) => published.push(new TextDecoder().decode(frames)));
   const source = { publisher, acks, origin: ORIGIN, maxDeliver };
-  const message = new StreamMessage(source, "reply", FIELDS, new Uint8Array([1, 2]));
-  return { message, published };
+  const bytes = new Uint8Array(FRAME);
+  return { message: messageIn(source, bytes), source, bytes, published };
 }
 
 Deno.test("StreamMessage names the stored message", () => {
@@ -35,7 +53,7 @@ Deno.test("StreamMessage.ack() sends an ack to the reply subject", async () => {
   const { message, published } = recorded();
   message.ack();
   await Promise.resolve();
-  assert.deepEqual(published, ["PUB reply 4\r\n+ACK\r\n"]);
+  assert.deepEqual(published, [`PUB ${REPLY} 4\r\n+ACK\r\n`]);
 });
 
 Deno.test("StreamMessage publishes each other settlement to the reply subject", () => {
@@ -45,10 +63,10 @@ Deno.test("StreamMessage publishes each other settlement to the reply subject", 
   message.nak(0);
   message.nak(1_500);
   assert.deepEqual(published, [
-    "reply +WPI",
-    "reply +TERM",
-    "reply -NAK",
-    'reply -NAK {"delay":1500000000}',
+    `${REPLY} +WPI`,
+    `${REPLY} +TERM`,
+    `${REPLY} -NAK`,
+    `${REPLY} -NAK {"delay":1500000000}`,
   ]);
 });
 
@@ -60,7 +78,7 @@ Deno.test("StreamMessage does not throw when the connection is closed", () => {
   };
   const acks = new AckSender(() => {});
   const source = { publisher, acks, origin: ORIGIN, maxDeliver: Infinity };
-  new StreamMessage(source, "reply", FIELDS, new Uint8Array()).term();
+  messageIn(source, FRAME).term();
 });
 
 Deno.test("StreamMessage knows its last delivery", () => {
@@ -68,17 +86,39 @@ Deno.test("StreamMessage knows its last delivery", () => {
   assert.equal(recorded(2).message.isLastDelivery, true);
 });
 
-Deno.test("StreamMessage gives its payload during the hand-over only", () => {
-  const { message } = recorded();
-  assert.deepEqual(message.payload, new Uint8Array([1, 2]));
-  message.release();
-  assert.throws(() => message.payload, TypeError);
+Deno.test("StreamMessage.payload is a view until detach(), and what it needs is kept", async () => {
+  const { message, bytes, published } = recorded();
+  assert.equal(message.payload.buffer, bytes.buffer);
+  assert.equal(message.payloadBytes, 2);
+  message.detach();
+  bytes.fill(0);
+  const { payload } = message;
+  message.detach();
+  assert.equal(message.payload.buffer, payload.buffer, "copied once");
+  assert.equal(new TextDecoder().decode(payload), "[]");
+  assert.equal(message.payloadBytes, 2);
+  message.ack();
+  message.term();
+  await Promise.resolve();
+  assert.deepEqual(published, [`${REPLY} +TERM`, `PUB ${REPLY} 4\r\n+ACK\r\n`]);
 });
 
-Deno.test("CoreMessage has no identity and gives its payload during the hand-over only", () => {
-  const message = new CoreMessage(new Uint8Array([1]));
+Deno.test("messageOf() makes a message of parts, or none", () => {
+  const { source } = recorded();
+  const payload = new Uint8Array([1, 2, 3]);
+  const message = messageOf(source, new AckReply(), REPLY, payload);
+  payload.fill(0);
+  assert.deepEqual(message?.payload, new Uint8Array([1, 2, 3]));
+  assert.equal(message?.sequence, 5);
+  assert.equal(messageOf(source, new AckReply(), "_INBOX.x", payload), null);
+});
+
+Deno.test("CoreMessage has no identity, and lets its buffer go with detach()", () => {
+  const bytes = new Uint8Array([1, 2, 3]);
+  const message = new CoreMessage(bytes.subarray(1));
   assert.equal(message.identity, null);
-  assert.equal(message.payload.length, 1);
-  message.release();
-  assert.throws(() => message.payload, TypeError);
+  message.detach();
+  bytes.fill(0);
+  assert.deepEqual(message.payload, new Uint8Array([2, 3]));
+  assert.equal(message.payloadBytes, 2);
 });

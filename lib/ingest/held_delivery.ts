@@ -1,0 +1,52 @@
+/**
+ * A delivery of the intake. Tens of thousands of them wait in batches, so it holds no more than it
+ * must: what the message knows it asks the message, and times are shared with its neighbours.
+ */
+import type { Delivery, IncomingMessage } from "./delivery.ts";
+
+/** When the messages of one synchronous stretch came. */
+export type Receipt = Pick<Delivery, "receivedAtMs" | "heldSinceMs">;
+
+/** Where a message's records are. */
+export type RecordPlace = Pick<
+  Delivery,
+  "recordsStart" | "recordsEnd" | "isList" | "recordCount"
+>;
+
+/** One message waiting. */
+export class HeldDelivery implements Delivery {
+  readonly message: IncomingMessage;
+  readonly routeId: string | null;
+  readonly recordsStart: number;
+  readonly recordsEnd: number;
+  readonly isList: boolean;
+  readonly recordCount: number;
+  readonly #receipt: Receipt;
+
+  constructor(
+    message: IncomingMessage,
+    records: RecordPlace,
+    routeId: string | null,
+    receipt: Receipt,
+  ) {
+    this.message = message;
+    this.routeId = routeId;
+    this.recordsStart = records.recordsStart;
+    this.recordsEnd = records.recordsEnd;
+    this.isList = records.isList;
+    this.recordCount = records.recordCount;
+    this.#receipt = receipt;
+  }
+
+  get payload(): Uint8Array {
+    return this.message.payload;
+  }
+
+  get receivedAtMs(): number {
+    return this.#receipt.receivedAtMs;
+  }
+
+  get heldSinceMs(): number {
+    return this.#receipt.heldSinceMs;
+  }
+}
