@@ -8,7 +8,7 @@ interface Bookmark {
   readonly start: number;
 }
 
-const bookmarks = new WeakMap<Uint8Array, Bookmark>();
+const bookmarks = new WeakMap<EncodableDelivery, Bookmark>();
 
 /**
  * The JSON bytes of the record at `ordinal`, as they came: a view of the payload.
@@ -22,13 +22,13 @@ export function recordText(delivery: EncodableDelivery, ordinal: number): Uint8A
   }
   if (!isList) return payload.subarray(recordsStart, recordsEnd);
   const skipper = new ValueSkipper();
-  const bookmark = bookmarks.get(payload);
+  const bookmark = bookmarks.get(delivery);
   const isAhead = bookmark !== undefined && bookmark.ordinal <= ordinal;
   let start = isAhead ? bookmark.start : skipSpace(payload, recordsStart + 1);
   for (let at = isAhead ? bookmark.ordinal : 0; at < ordinal; at++) {
     const comma = skipSpace(payload, skipper.skip(payload, start));
     start = skipSpace(payload, comma + 1);
   }
-  bookmarks.set(payload, { ordinal, start });
+  bookmarks.set(delivery, { ordinal, start });
   return payload.subarray(start, skipper.skip(payload, start));
 }

@@ -128,6 +128,7 @@ export class Parking {
       identity: delivery.message.identity,
       isParked: true,
       ordinal: -1,
+      recordCount: delivery.recordCount,
       routeId: delivery.routeId,
       processorId: this.#processorId,
       tableName: error.table,

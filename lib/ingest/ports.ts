@@ -89,6 +89,8 @@ export interface Reject {
   readonly isParked?: boolean | undefined;
   /** Position of the record in its message, from 0; -1 for the whole message. */
   readonly ordinal: number;
+  /** Records that it stands for: 1 when it is one, all of the message's when `ordinal` is -1. */
+  readonly recordCount: number;
   readonly routeId: string | null;
   readonly processorId: string | null;
   /** Table it was meant for, as the catalog spells it; null when none was found. */

@@ -118,6 +118,7 @@ function rejectOf({ delivery, processorId, reason }: Rejection): Reject {
   return {
     identity: delivery.message.identity,
     ordinal: -1,
+    recordCount: delivery.recordCount,
     routeId: delivery.routeId,
     processorId,
     tableName: null,

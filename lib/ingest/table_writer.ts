@@ -171,6 +171,7 @@ export class TableWriter {
       routeId: delivery.routeId,
       processorId: this.#options.processorId,
       tableName: this.tableName,
+      recordCount: ordinal < 0 ? delivery.recordCount : 1,
       payload: ordinal < 0 ? delivery.payload : recordText(delivery, ordinal),
       receivedAtMs: delivery.receivedAtMs,
     };
@@ -191,11 +192,10 @@ export class TableWriter {
     for (const [index, { routeId, recordCount }] of distinct.deliveries.entries()) {
       tally.countMessage(routeId, recordCount, distinct.identities[index] ?? null);
     }
-    const recordsOf = outcome.rejects.length === 0 ? NO_RECORDS : recordsByPayload(distinct);
-    for (const { routeId, ordinal, payload, reason } of outcome.rejects) {
+    for (const { routeId, ordinal, recordCount, reason } of outcome.rejects) {
       if (ordinal < 0) counters.rejectedMessages++;
       else counters.rejectedRows++;
-      tally.countRejects(routeId, ordinal < 0 ? recordsOf.get(payload) ?? 1 : 1, [reason]);
+      tally.countRejects(routeId, recordCount, [reason]);
     }
     for (const known of outcome.known) {
       const routeId = distinct.deliveries[known.index]?.routeId ?? null;
@@ -215,12 +215,6 @@ export class TableWriter {
       count: textReplacements,
     });
   }
-}
-
-const NO_RECORDS: ReadonlyMap<Uint8Array, number> = new Map();
-
-function recordsByPayload({ deliveries }: DistinctDeliveries): ReadonlyMap<Uint8Array, number> {
-  return new Map(deliveries.map(({ payload, recordCount }) => [payload, recordCount]));
 }
 
 /** Which table the rows of a processor go to (contract §5). */

@@ -199,6 +199,7 @@ export function rejectOf(id: MessageIdentity | null, ordinal: number): Reject {
   return {
     identity: id,
     ordinal,
+    recordCount: 1,
     routeId: "state-1:processor-1",
     processorId: "processor-1",
     tableName: null,
