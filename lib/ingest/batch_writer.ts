@@ -221,7 +221,11 @@ export class BatchWriter {
       return waitMs;
     }
     if (segment.batch.isEmpty) turn[Symbol.dispose](); // parked meanwhile
-    else await this.#sequence.begin(segment, { reason, turn, notes: this.#notes });
+    else {
+      const sent = this.#sequence.begin(segment, { reason, turn, notes: this.#notes });
+      this.#relieve(segment);
+      await sent;
+    }
     return 0;
   }
 
@@ -247,6 +251,14 @@ export class BatchWriter {
     using turn = first.start.turn;
     if (result.kind === "called-off") throw new TypeError("Cannot call off a flush behind none");
     return this.#failed(result.error, turn, first.start.segment);
+  }
+
+  /**
+   * What pressed is on its way: what comes now may wait again, or a busy table would be written row by
+   * row. Should the flush fail, whoever presses will do so again.
+   */
+  #relieve({ batch }: Segment): void {
+    if (this.#forced === "pressure" && batch.isEmpty) this.#forced = null;
   }
 
   /** Nothing is under way: leaves settings behind whose rows are written. */
