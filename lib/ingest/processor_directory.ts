@@ -6,8 +6,8 @@
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { LookupLane } from "../lookup_lane.ts";
 import type { Counters } from "./counters.ts";
-import { LookupLane } from "./lookup_lane.ts";
 import type { ProcessorCatalog, ProcessorKey, ProcessorRecord } from "./processor_catalog.ts";
 
 /** Answers kept at most; beyond it the oldest goes. */
@@ -52,7 +52,7 @@ export class ProcessorDirectory {
   /** Keys whose refresh failed, and when to try again (monotonic). */
   readonly #refreshAfterMs = new Map<string, number>();
   readonly #underWay = new Map<string, Promise<ProcessorRecord | null>>();
-  readonly #lane: LookupLane;
+  readonly #lane: LookupLane<ProcessorKey, ProcessorRecord>;
   #remindAtMs = 0;
 
   constructor(options: DirectoryOptions) {

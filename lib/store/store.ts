@@ -21,6 +21,7 @@ import type {
 } from "../ingest/ports.ts";
 import type { RejectShelf } from "../ingest/kept_reject.ts";
 import type { Log } from "../log.ts";
+import { LookupLane } from "../lookup_lane.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { PostgresCatalog } from "./catalog.ts";
 import { FlushGroups } from "./flush_groups.ts";
@@ -41,7 +42,7 @@ import type { TlsSettings } from "./socket.ts";
 import { SourceIds } from "./source_ids.ts";
 import { storeUnavailable } from "./statement_error.ts";
 import { missingRoles, TableChanger } from "./table_changer.ts";
-import { descriptionOf, readTable } from "./table_reader.ts";
+import { descriptionOf, readTables } from "./table_reader.ts";
 import type { TransactionTimeouts } from "./transaction.ts";
 
 /** Bounds of the connection pool. */
@@ -92,6 +93,9 @@ const REWRITE_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
 
 /** PostgreSQL 16 is the first whose COPY knows a marker for DEFAULT. */
 const DEFAULT_MARKER_SINCE = 160_000;
+
+/** Queries at once that describe tables: each is for all that wait. */
+const DESCRIPTIONS_AT_ONCE = 2;
 
 /** A statement is given up this long after the server should have ended it. */
 const STATEMENT_SLACK_MS = 15_000;
@@ -202,6 +206,10 @@ function assemble(parts: {
     log,
   });
   const indexes = new IndexBuilder({ pool, open: prepare ? open : null, schema, clock, log });
+  const descriptions = new LookupLane<TableIdentity, TableDescription>(
+    DESCRIPTIONS_AT_ONCE,
+    (tables) => describe(pool, schema, tables),
+  );
   const vacuum = new LedgerVacuum(prepare ? open : null, log);
   const guard = new LedgerGuard({ pool, timeouts, sourceIds, log });
   return {
@@ -213,7 +221,7 @@ function assemble(parts: {
     tables: {
       supportsDefaultMarker: version >= DEFAULT_MARKER_SINCE,
       describe: (table: TableIdentity): Promise<TableDescription | null> =>
-        describe(pool, schema, table),
+        descriptions.find(table),
       change: (change: TableChange): Promise<ChangedTable> =>
         guard.run(() => changer.change(change)),
       ensureIndexes: (table: TableIdentity, keys: readonly string[]): Promise<void> =>
@@ -248,15 +256,17 @@ function guardedKeeper(guard: LedgerGuard, keeper: LedgerKeeper): LedgerKeeper {
 async function describe(
   pool: SessionPool,
   schema: string,
-  table: TableIdentity,
-): Promise<TableDescription | null> {
+  tables: readonly TableIdentity[],
+): Promise<readonly (TableDescription | null)[]> {
   // A flush waits for it.
   using lease = await pool.acquire("flush");
   try {
-    const found = await readTable(lease.session, schema, table);
-    return found === null ? null : descriptionOf(found);
+    const found = await readTables(lease.session, schema, tables);
+    return found.map((table) => table === null ? null : descriptionOf(table));
   } catch (error) {
-    throw storeUnavailable(error, `look at the table ${table.fullName}`);
+    const [first] = tables;
+    const others = tables.length > 1 ? ` and ${tables.length - 1} others` : "";
+    throw storeUnavailable(error, `look at the table ${first?.fullName}${others}`);
   }
 }
 

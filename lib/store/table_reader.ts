@@ -123,14 +123,23 @@ export async function readTable(
   schema: string,
   identity: TableIdentity,
 ): Promise<FoundTable | null> {
-  const candidates = new Set<string>();
-  for (const fullName of fullNames(identity)) {
-    const { name, truncated } = tableNames(fullName);
-    candidates.add(name);
-    if (truncated !== null) candidates.add(truncated);
-  }
-  const found = await session.query<FoundTable>(FIND_TABLES, [schema, textArray([...candidates])]);
-  return chooseTable(found, identity);
+  const [table = null] = await readTables(session, schema, [identity]);
+  return table;
+}
+
+/** As {@linkcode readTable} for several, by one query; in their order. */
+export async function readTables(
+  session: Session,
+  schema: string,
+  identities: readonly TableIdentity[],
+): Promise<readonly (FoundTable | null)[]> {
+  const names = new Set(identities.flatMap(possibleNames));
+  const found = await session.query<FoundTable>(FIND_TABLES, [schema, textArray([...names])]);
+  const byName = new Map(found.map((table) => [table.name, table]));
+  return identities.map((identity) => {
+    const candidates = possibleNames(identity).map((name) => byName.get(name));
+    return chooseTable(candidates.filter((table) => table !== undefined), identity);
+  });
 }
 
 /**
@@ -224,6 +233,14 @@ function isClaimedByOther(
   fullName: string,
 ): boolean {
   return table.comment !== commentFor(fullName) && isClaimOf(table.comment, table.name);
+}
+
+/** Names that the identity's table may have, as PostgreSQL spells them. */
+function possibleNames(identity: TableIdentity): string[] {
+  return fullNames(identity).flatMap((fullName) => {
+    const { name, truncated } = tableNames(fullName);
+    return truncated === null ? [name] : [name, truncated];
+  });
 }
 
 function fullNames(identity: TableIdentity): readonly string[] {

@@ -238,6 +238,23 @@ Deno.test("describe() reads types, defaults, identity, enums and comments", asyn
   assert.equal(table.relationKind, "r");
 });
 
+Deno.test("describe() finds many tables at once, each by its own names", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, store } = fixture;
+  const long = "l".repeat(70);
+  await sql.unsafe(`create table p1_hello_world (a int); create table p1 (b int);
+    create table p2 (c int); create table ${"l".repeat(63)} (d int)`);
+  const identities = [
+    { fullName: "p1", legacyName: "p1_hello_world" },
+    named("p1"),
+    named("nowhere"),
+    named("p2"),
+    named(long),
+  ];
+  const tables = await Promise.all(identities.map((table) => store.tables.describe(table)));
+  assert.deepEqual(tables.map((table) => table?.columns[0]?.name), ["a", "b", undefined, "c", "d"]);
+});
+
 Deno.test("describe() says null when there is no such table", async () => {
   await using fixture = await openFixture(server);
   assert.equal(await fixture.store.tables.describe(named("nowhere")), null);

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
-import { LookupLane } from "../../../lib/ingest/lookup_lane.ts";
-import type { ProcessorKey, ProcessorRecord } from "../../../lib/ingest/processor_catalog.ts";
+import { LookupLane } from "../../lib/lookup_lane.ts";
+import type { ProcessorKey, ProcessorRecord } from "../../lib/ingest/processor_catalog.ts";
 
 interface Query {
   readonly routes: readonly (string | null)[];
   readonly answer: PromiseWithResolvers<readonly (ProcessorRecord | null)[]>;
 }
 
-function laneOf(atOnceMax: number): { lane: LookupLane; queries: Query[] } {
+function laneOf(
+  atOnceMax: number,
+): { lane: LookupLane<ProcessorKey, ProcessorRecord>; queries: Query[] } {
   const queries: Query[] = [];
-  const lane = new LookupLane(atOnceMax, (keys) => {
+  const lane = new LookupLane<ProcessorKey, ProcessorRecord>(atOnceMax, (keys) => {
     const answer = Promise.withResolvers<readonly (ProcessorRecord | null)[]>();
     queries.push({ routes: keys.map(({ routeId }) => routeId), answer });
     return answer.promise;
