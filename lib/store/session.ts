@@ -57,6 +57,8 @@ export class Session {
   readonly #socket: Promise<Socket>;
   #state: "good" | "retired" | "dead" = "good";
   #busySinceMs: number | null = null;
+  /** The server waits for data that the caller holds back. */
+  #isHeld = false;
   readonly #named = new Set<string>();
   #rejectCurrent: ((error: unknown) => void) | null = null;
 
@@ -93,9 +95,12 @@ export class Session {
     return this.#state === "good";
   }
 
-  /** Monotonic time at which the statement under way began or last moved on, or null. */
+  /**
+   * Monotonic time at which the statement under way began or last moved on. Null when there is none,
+   * and while the server waits for data that the caller holds back: that says nothing about it.
+   */
   get busySinceMs(): number | null {
-    return this.#busySinceMs;
+    return this.#isHeld ? null : this.#busySinceMs;
   }
 
   /** Not to be used again once given back: its server is not the one we want. */
@@ -166,20 +171,21 @@ export class Session {
     steps: CopySteps = {},
   ): Promise<CopyResult> {
     let calledOff: { readonly reason: unknown } | null = null;
-    const movesOn = (): number => this.#busySinceMs = this.#clock.monotonic();
     const watched: CopySteps = {
       onRow: (row) => {
-        movesOn();
+        this.#moveOn();
         steps.onRow?.(row);
       },
       onReady: async () => {
+        this.#isHeld = true;
         try {
           await steps.onReady?.();
         } catch (reason) {
           calledOff = { reason };
           throw reason;
+        } finally {
+          this.#moveOn();
         }
-        movesOn();
       },
       onEnd: steps.onEnd,
     };
@@ -229,7 +235,13 @@ export class Session {
     const outcome = await this.#run(() => {
       // See CopyQuery: the library's types leave out what is used.
       const query = this.#client.unsafe(text) as unknown as CopyQuery;
-      return copySeveral(query, socket, several);
+      return copySeveral(query, socket, {
+        copies: several.copies,
+        check: (rows) => {
+          this.#moveOn();
+          several.check(rows);
+        },
+      });
     });
     if (outcome.kind === "called-off") throw outcome.reason;
     return outcome.rows;
@@ -273,6 +285,13 @@ export class Session {
     );
   }
 
+  /** The server answered, or is given what it waits for: the time counts anew. */
+  #moveOn(): void {
+    // A connection that was lost meanwhile has no statement any more.
+    if (this.#busySinceMs !== null) this.#busySinceMs = this.#clock.monotonic();
+    this.#isHeld = false;
+  }
+
   /** The library does not settle every statement of a lost connection: losing it settles ours. */
   #run<T>(start: () => PromiseLike<T>): Promise<T> {
     if (this.#state === "dead") return Promise.reject(this.#lost());
@@ -280,11 +299,13 @@ export class Session {
       return Promise.reject(new TypeError("Cannot run a statement as another one is under way"));
     }
     this.#busySinceMs = this.#clock.monotonic();
+    this.#isHeld = false;
     return new Promise<T>((resolve, reject) => {
       this.#rejectCurrent = reject;
       start().then(resolve, (error) => reject(this.#translate(error)));
     }).finally(() => {
       this.#busySinceMs = null;
+      this.#isHeld = false;
       this.#rejectCurrent = null;
     });
   }
