@@ -297,6 +297,11 @@ export interface LedgerKeeper {
    * Answers with whether there is more to delete; false also while another instance is at it.
    */
   prune(origin: StreamOrigin, ageMs: number): Promise<boolean>;
+  /**
+   * Makes the space of pruned entries usable again once there is enough of it, and at the first call.
+   * May take minutes; ends soon and without an error when the signal is aborted.
+   */
+  reclaim(signal: AbortSignal): Promise<void>;
 }
 
 // --- source --------------------------------------------------------------------------------------

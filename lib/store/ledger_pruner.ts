@@ -9,6 +9,7 @@
  */
 import type { StreamOrigin } from "../ingest/delivery.ts";
 import type { AckFloor, LedgerKeeper } from "../ingest/ports.ts";
+import type { LedgerVacuum } from "./ledger_vacuum.ts";
 import { ADVISORY_LOCK_CLASS } from "./migrations.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
@@ -41,9 +42,6 @@ const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs",
     AND f.seen_at <= now() - $3::float8 * interval '1 millisecond'
   ORDER BY f.floor DESC LIMIT 1`;
 
-const PRUNE = `DELETE FROM state_tables.delivered
-  WHERE source = $1::int AND seq > $2::bigint AND seq <= $3::bigint AND stored_ns <= $4::bigint`;
-
 const REMEMBER = `UPDATE state_tables.source SET pruned_seq = $2::bigint, pruned_ns = $3::bigint
   WHERE id = $1::int`;
 
@@ -58,16 +56,26 @@ interface TargetRow {
   readonly from: string;
 }
 
+/** What a pruner works with. */
+export interface LedgerPrunerOptions {
+  readonly pool: SessionPool;
+  readonly timeouts: TransactionTimeouts;
+  readonly sourceIds: SourceIds;
+  readonly vacuum: LedgerVacuum;
+}
+
 /** The keeper in PostgreSQL. */
 export class LedgerPruner implements LedgerKeeper {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
+  readonly #vacuum: LedgerVacuum;
 
-  constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
-    this.#pool = pool;
-    this.#timeouts = timeouts;
-    this.#sourceIds = sourceIds;
+  constructor(options: LedgerPrunerOptions) {
+    this.#pool = options.pool;
+    this.#timeouts = options.timeouts;
+    this.#sourceIds = options.sourceIds;
+    this.#vacuum = options.vacuum;
   }
 
   async recordFloor({ origin, sequence, shared }: AckFloor): Promise<void> {
@@ -92,31 +100,50 @@ export class LedgerPruner implements LedgerKeeper {
       return await inTransaction(
         session,
         this.#timeouts,
-        () => pruneChunk(session, source, origin.consumerCreated, ageMs),
+        () => this.#pruneChunk(session, source, origin.consumerCreated, ageMs),
       );
     } catch (error) {
       throw storeUnavailable(error, "prune the ledger");
     }
   }
+
+  reclaim(signal: AbortSignal): Promise<void> {
+    return this.#vacuum.run(signal);
+  }
+
+  async #pruneChunk(
+    session: Session,
+    source: number,
+    consumerCreated: string,
+    ageMs: number,
+  ): Promise<boolean> {
+    const [lock] = await session.query<{ isOurs: boolean }>(TRY_LOCK, [source]);
+    if (lock?.isOurs !== true) return false;
+    const [target] = await session.query<TargetRow>(TARGET, [source, consumerCreated, ageMs]);
+    if (target === undefined) return false;
+    const from = BigInt(target.from);
+    const floor = BigInt(target.floor);
+    if (floor <= from) return false;
+    const chunkEnd = from + BigInt(CHUNK_SEQUENCES);
+    const to = chunkEnd < floor ? chunkEnd : floor;
+    this.#vacuum.notePruned(
+      await session.modify(pruneText(source, { from, to, storedNs: BigInt(target.storedNs) })),
+    );
+    await session.query(REMEMBER, [source, String(to), target.storedNs]);
+    await session.query(FORGET, [source, consumerCreated, target.floor]);
+    return to < floor;
+  }
 }
 
-async function pruneChunk(
-  session: Session,
+/** With the values in the text, as only such a statement tells how many entries it deleted. */
+function pruneText(
   source: number,
-  consumerCreated: string,
-  ageMs: number,
-): Promise<boolean> {
-  const [lock] = await session.query<{ isOurs: boolean }>(TRY_LOCK, [source]);
-  if (lock?.isOurs !== true) return false;
-  const [target] = await session.query<TargetRow>(TARGET, [source, consumerCreated, ageMs]);
-  if (target === undefined) return false;
-  const from = BigInt(target.from);
-  const floor = BigInt(target.floor);
-  if (floor <= from) return false;
-  const chunkEnd = from + BigInt(CHUNK_SEQUENCES);
-  const to = chunkEnd < floor ? chunkEnd : floor;
-  await session.query(PRUNE, [source, String(from), String(to), target.storedNs]);
-  await session.query(REMEMBER, [source, String(to), target.storedNs]);
-  await session.query(FORGET, [source, consumerCreated, target.floor]);
-  return to < floor;
+  { from, to, storedNs }: {
+    readonly from: bigint;
+    readonly to: bigint;
+    readonly storedNs: bigint;
+  },
+): string {
+  return `DELETE FROM state_tables.delivered
+  WHERE source = ${source} AND seq > ${from} AND seq <= ${to} AND stored_ns <= ${storedNs}`;
 }

@@ -30,6 +30,7 @@ import { IndexBuilder } from "./index_builder.ts";
 import { PostgresLedger } from "./ledger.ts";
 import { LedgerGuard } from "./ledger_guard.ts";
 import { LedgerPruner } from "./ledger_pruner.ts";
+import { LedgerVacuum } from "./ledger_vacuum.ts";
 import { ensureSchema } from "./migrations.ts";
 import { openSession } from "./open_session.ts";
 import { PostgresRejectShelf } from "./reject_shelf.ts";
@@ -200,12 +201,15 @@ function assemble(parts: {
     clock,
     log,
   });
-  const indexes = new IndexBuilder({ pool, open: prepare ? open : null, schema, clock, log });
+  const openOwn = prepare ? open : null;
+  const indexes = new IndexBuilder({ pool, open: openOwn, schema, clock, log });
+  const vacuum = new LedgerVacuum({ open: openOwn, clock, log });
+  const pruner = new LedgerPruner({ pool, timeouts, sourceIds, vacuum });
   const guard = new LedgerGuard({ pool, timeouts, sourceIds, log });
   return {
     catalog: new PostgresCatalog(pool, timeouts),
     ledger: guardedLedger(guard, ledger),
-    pruner: guardedKeeper(guard, new LedgerPruner(pool, timeouts, sourceIds)),
+    pruner: guardedKeeper(guard, pruner),
     rejects: new PostgresRejectShelf(pool, timeouts, guard),
     schema,
     tables: {
@@ -239,6 +243,7 @@ function guardedKeeper(guard: LedgerGuard, keeper: LedgerKeeper): LedgerKeeper {
   return {
     recordFloor: (floor) => guard.run(() => keeper.recordFloor(floor)),
     prune: (origin, ageMs) => guard.run(() => keeper.prune(origin, ageMs)),
+    reclaim: (signal) => guard.run(() => keeper.reclaim(signal)),
   };
 }
 
