@@ -44,8 +44,12 @@ export class FaultProxy implements AsyncDisposable {
   bytesPerSecond = Infinity;
   /** Resets new connections at once. */
   refuses = false;
-  /** Connections accepted since the start. */
+  /** Connections accepted since the start, those refused left out. */
   accepted = 0;
+  /** Connections reset at once, as it refused them. */
+  refused = 0;
+  /** Bytes that were passed on later than they came, for its delay or its rate. */
+  slowedBytes = 0;
   /** Connections reset by the proxy. */
   resets = 0;
   /** Bytes that vanished. */
@@ -107,6 +111,7 @@ export class FaultProxy implements AsyncDisposable {
   #accept(client: net.Socket): void {
     client.on("error", () => {}); // the end that follows is what counts
     if (this.refuses) {
+      this.refused++;
       client.resetAndDestroy();
       return;
     }
@@ -151,7 +156,9 @@ export class FaultProxy implements AsyncDisposable {
 
   async #hinder(bytes: number): Promise<void> {
     const waitMs = this.delayMs + bytes / this.bytesPerSecond * 1000;
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if (waitMs === 0) return;
+    this.slowedBytes += bytes;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
 
   #cut(link: Link): void {

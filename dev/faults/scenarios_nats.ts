@@ -38,7 +38,7 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
       await run.pause(run.rounds(8) * 1_000);
       run.bed.natsProxy.refuses = false;
     },
-    seen: ({ bed }) => bed.natsProxy.resets > 0 ? null : "nothing was reset",
+    seen: ({ bed }) => bed.natsProxy.refused > 0 ? null : "no connection was refused",
   },
   {
     name: "nats-away-at-start",
@@ -53,7 +53,7 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
       bed.natsProxy.refuses = false;
       await Promise.all(bed.running.map(({ process }) => process.ready));
     },
-    seen: ({ bed }) => bed.natsProxy.accepted > 0 ? null : "it never connected",
+    seen: ({ bed }) => bed.natsProxy.refused > 0 ? null : "no connection was refused",
   },
   {
     name: "nats-half-open",

@@ -1,8 +1,9 @@
 /**
  * Keeps the ledger small while the service runs: looks at the consumer's ack floor once a minute,
- * remembers it, has entries pruned that lie below a floor seen long enough ago, and their room given
- * back. The floor of a consumer that another program made, and may take along, is remembered every
- * few seconds and at the end. Yields to flushes; a failure waits for the next round.
+ * remembers it, has entries pruned that lie below a floor seen long enough ago, and their space made
+ * usable again; no round waits for that. The floor of a consumer that another program made, and may
+ * take along, is remembered every few seconds and at the end. Yields to flushes; a failure waits for
+ * the next round.
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
@@ -39,9 +40,10 @@ export interface JanitorOptions {
 export class Janitor implements AsyncDisposable {
   readonly #options: JanitorOptions;
   readonly #timer: Disposable;
+  readonly #stop = new AbortController();
   #round: Promise<void> | null = null;
+  #reclaim: Promise<void> | null = null;
   #roundMs: number;
-  readonly #stopped = new AbortController();
 
   constructor(options: JanitorOptions) {
     this.#options = options;
@@ -56,9 +58,10 @@ export class Janitor implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped.abort();
+    this.#stop.abort();
     this.#timer[Symbol.dispose]();
     await this.#round;
+    await this.#reclaim;
     if (this.#options.isShared()) await this.#lookOnceMore();
   }
 
@@ -94,15 +97,29 @@ export class Janitor implements AsyncDisposable {
       const floor = await this.#recordFloor();
       if (floor === null) return;
       let chunks = 1;
-      while (!this.#stopped.signal.aborted && chunks < CHUNKS_MAX) {
+      while (!this.#stop.signal.aborted && chunks < CHUNKS_MAX) {
         if (!await keeper.prune(floor.origin, floorAgeMs)) break;
         chunks++;
       }
-      await keeper.giveRoomBack(this.#stopped.signal);
       log.debug("Looked after the ledger", { ack_floor: floor.sequence, chunks });
+      this.#reclaim ??= this.#reclaimOnce().catch(this.#options.onBug)
+        .finally(() => this.#reclaim = null);
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      log.debug("Cannot look after the ledger now", { reason: error.message });
+      this.#leave(error);
     }
+  }
+
+  async #reclaimOnce(): Promise<void> {
+    try {
+      await this.#options.keeper.reclaim(this.#stop.signal);
+    } catch (error) {
+      this.#leave(error);
+    }
+  }
+
+  /** What waits for the next round is told; a bug is thrown on. */
+  #leave(error: unknown): void {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    this.#options.log.debug("Cannot look after the ledger now", { reason: error.message });
   }
 }

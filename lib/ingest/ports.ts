@@ -299,8 +299,11 @@ export interface LedgerKeeper {
    * Answers with whether there is more to delete; false also while another instance is at it.
    */
   prune(origin: StreamOrigin, ageMs: number): Promise<boolean>;
-  /** Makes room of what was deleted usable again, once it is much; ends early when aborted. */
-  giveRoomBack(signal: AbortSignal): Promise<void>;
+  /**
+   * Makes the space of pruned entries usable again once there is enough of it, and at the first call.
+   * May take minutes; ends soon and without an error when the signal is aborted.
+   */
+  reclaim(signal: AbortSignal): Promise<void>;
 }
 
 // --- source --------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import type { Log } from "../log.ts";
 import { backoffDelayMs } from "../retry.ts";
 import { resolveColumn } from "../schema/column_keys.ts";
 import { indexName } from "../schema/identifiers.ts";
+import { withOwnSession } from "./own_session.ts";
 import { recordChanges } from "./schema_changes.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
@@ -37,9 +38,6 @@ const LOCK_MS_MAX = 60_000;
 
 /** Longest use of the connection. */
 const SESSION_MS_MAX = 4 * STATEMENT_MS_MAX;
-
-/** PostgreSQL ends the build this soon after the connection is lost. */
-const CONNECTION_CHECK_MS = 2_000;
 
 /** Columns that lead no usable index, in the order of the table. */
 const UNINDEXED = `SELECT a.attname AS name FROM pg_catalog.pg_attribute a
@@ -128,23 +126,16 @@ export class IndexBuilder {
   async #build(table: FoundTable, keys: readonly string[]): Promise<void> {
     const { open, clock } = this.#options;
     if (open === null) return;
-    const session = await open();
-    const end = (): void => void session.destroy();
-    const timer = new AbortController();
-    this.#closed.signal.addEventListener("abort", end);
-    clock.delay(SESSION_MS_MAX, timer.signal).then(end, () => {}); // aborted: ended in time
-    try {
-      this.#closed.signal.throwIfAborted();
-      await prepareSession(session);
+    const { signal } = this.#closed;
+    const statementMs = STATEMENT_MS_MAX;
+    const sessionMs = SESSION_MS_MAX;
+    await withOwnSession({ open, clock, signal, statementMs, sessionMs }, async (session) => {
+      await session.execute(`SET lock_timeout = ${LOCK_MS_MAX}`);
       if (!await tryIndexLock(session, table.oid)) return; // another instance is at it
       for (const column of await unindexedColumns(session, table, keys)) {
         await this.#buildPatiently(session, table, column);
       }
-    } finally {
-      timer.abort();
-      this.#closed.signal.removeEventListener("abort", end);
-      await session.close();
-    }
+    });
   }
 
   async #buildPatiently(session: Session, table: FoundTable, column: string): Promise<void> {
@@ -178,18 +169,6 @@ export class IndexBuilder {
 function refusalOf(table: FoundTable): string | null {
   if (!table.isOwned) return "the role does not own the table";
   return table.relationKind === "r" ? null : "it is no ordinary table";
-}
-
-async function prepareSession(session: Session): Promise<void> {
-  await session.execute(
-    `SET statement_timeout = ${STATEMENT_MS_MAX}; SET lock_timeout = ${LOCK_MS_MAX}`,
-  );
-  try {
-    await session.execute(`SET client_connection_check_interval = ${CONNECTION_CHECK_MS}`);
-  } catch (error) {
-    // Only some systems have it; elsewhere a build that we gave up just goes on.
-    if (!(error instanceof StatementError)) throw error;
-  }
 }
 
 /** Names of the keys' columns that lead no usable index. */

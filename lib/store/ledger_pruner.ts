@@ -42,11 +42,6 @@ const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs",
     AND f.seen_at <= now() - $3::float8 * interval '1 millisecond'
   ORDER BY f.floor DESC LIMIT 1`;
 
-const PRUNE = `WITH gone AS (DELETE FROM state_tables.delivered
-    WHERE source = $1::int AND seq > $2::bigint AND seq <= $3::bigint AND stored_ns <= $4::bigint
-    RETURNING 1)
-  SELECT pg_catalog.count(*)::int AS "entries" FROM gone`;
-
 const REMEMBER = `UPDATE state_tables.source SET pruned_seq = $2::bigint, pruned_ns = $3::bigint
   WHERE id = $1::int`;
 
@@ -61,15 +56,13 @@ interface TargetRow {
   readonly from: string;
 }
 
-/** What a chunk came to. */
-interface PrunedChunk {
-  /** Entries deleted. */
-  readonly entries: number;
-  /** The floor lies higher. */
-  readonly hasMore: boolean;
+/** What a pruner works with. */
+export interface LedgerPrunerOptions {
+  readonly pool: SessionPool;
+  readonly timeouts: TransactionTimeouts;
+  readonly sourceIds: SourceIds;
+  readonly vacuum: LedgerVacuum;
 }
-
-const NOTHING: PrunedChunk = { entries: 0, hasMore: false };
 
 /** The keeper in PostgreSQL. */
 export class LedgerPruner implements LedgerKeeper {
@@ -78,16 +71,11 @@ export class LedgerPruner implements LedgerKeeper {
   readonly #sourceIds: SourceIds;
   readonly #vacuum: LedgerVacuum;
 
-  constructor(
-    pool: SessionPool,
-    timeouts: TransactionTimeouts,
-    sourceIds: SourceIds,
-    vacuum: LedgerVacuum,
-  ) {
-    this.#pool = pool;
-    this.#timeouts = timeouts;
-    this.#sourceIds = sourceIds;
-    this.#vacuum = vacuum;
+  constructor(options: LedgerPrunerOptions) {
+    this.#pool = options.pool;
+    this.#timeouts = options.timeouts;
+    this.#sourceIds = options.sourceIds;
+    this.#vacuum = options.vacuum;
   }
 
   async recordFloor({ origin, sequence, shared }: AckFloor): Promise<void> {
@@ -109,41 +97,53 @@ export class LedgerPruner implements LedgerKeeper {
     const { session } = lease;
     try {
       const source = await this.#sourceIds.resolve(session, origin);
-      const { entries, hasMore } = await inTransaction(
+      return await inTransaction(
         session,
         this.#timeouts,
-        () => pruneChunk(session, source, origin.consumerCreated, ageMs),
+        () => this.#pruneChunk(session, source, origin.consumerCreated, ageMs),
       );
-      this.#vacuum.countDeleted(entries);
-      return hasMore;
     } catch (error) {
       throw storeUnavailable(error, "prune the ledger");
     }
   }
 
-  async giveRoomBack(signal: AbortSignal): Promise<void> {
-    await this.#vacuum.run(signal);
+  reclaim(signal: AbortSignal): Promise<void> {
+    return this.#vacuum.run(signal);
+  }
+
+  async #pruneChunk(
+    session: Session,
+    source: number,
+    consumerCreated: string,
+    ageMs: number,
+  ): Promise<boolean> {
+    const [lock] = await session.query<{ isOurs: boolean }>(TRY_LOCK, [source]);
+    if (lock?.isOurs !== true) return false;
+    const [target] = await session.query<TargetRow>(TARGET, [source, consumerCreated, ageMs]);
+    if (target === undefined) return false;
+    const from = BigInt(target.from);
+    const floor = BigInt(target.floor);
+    if (floor <= from) return false;
+    const chunkEnd = from + BigInt(CHUNK_SEQUENCES);
+    const to = chunkEnd < floor ? chunkEnd : floor;
+    this.#vacuum.notePruned(
+      await session.modify(pruneText(source, { from, to, storedNs: BigInt(target.storedNs) })),
+    );
+    await session.query(REMEMBER, [source, String(to), target.storedNs]);
+    await session.query(FORGET, [source, consumerCreated, target.floor]);
+    return to < floor;
   }
 }
 
-async function pruneChunk(
-  session: Session,
+/** With the values in the text, as only such a statement tells how many entries it deleted. */
+function pruneText(
   source: number,
-  consumerCreated: string,
-  ageMs: number,
-): Promise<PrunedChunk> {
-  const [lock] = await session.query<{ isOurs: boolean }>(TRY_LOCK, [source]);
-  if (lock?.isOurs !== true) return NOTHING;
-  const [target] = await session.query<TargetRow>(TARGET, [source, consumerCreated, ageMs]);
-  if (target === undefined) return NOTHING;
-  const from = BigInt(target.from);
-  const floor = BigInt(target.floor);
-  if (floor <= from) return NOTHING;
-  const chunkEnd = from + BigInt(CHUNK_SEQUENCES);
-  const to = chunkEnd < floor ? chunkEnd : floor;
-  const range = [source, String(from), String(to), target.storedNs];
-  const [gone] = await session.query<{ entries: number }>(PRUNE, range);
-  await session.query(REMEMBER, [source, String(to), target.storedNs]);
-  await session.query(FORGET, [source, consumerCreated, target.floor]);
-  return { entries: gone?.entries ?? 0, hasMore: to < floor };
+  { from, to, storedNs }: {
+    readonly from: bigint;
+    readonly to: bigint;
+    readonly storedNs: bigint;
+  },
+): string {
+  return `DELETE FROM state_tables.delivered
+  WHERE source = ${source} AND seq > ${from} AND seq <= ${to} AND stored_ns <= ${storedNs}`;
 }

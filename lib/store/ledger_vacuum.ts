@@ -1,75 +1,111 @@
 /**
- * Gives back the room of pruned ledger entries. PostgreSQL's autovacuum does that too, but it counts
- * what was deleted in statistics that a crash discards: where it crashes now and then, the threshold
- * is never reached and the ledger grows. This counts for itself, over what this process pruned.
+ * Makes the space of pruned ledger entries usable again. Autovacuum does that, too, but goes by
+ * statistics that PostgreSQL throws away when it crashes: with a crash every few minutes it never
+ * comes, and the ledger grows. So whoever pruned enough runs VACUUM itself, and once after its start,
+ * as nobody knows what the program before it left. On a connection of its own, as it can take minutes.
+ *
+ * Where the role may not, or behind a pooler in transaction mode, it is left to autovacuum.
  */
-import { StoreUnavailableError } from "../errors.ts";
+import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import { withOwnSession } from "./own_session.ts";
 import type { Session } from "./session.ts";
-import { StatementError } from "./statement_error.ts";
-
-/** Entries deleted before their room is given back; autovacuum's threshold for this table. */
-const VACUUM_ENTRIES = 50_000;
-
-/** As gentle as autovacuum, and for as long as it takes. */
-const GENTLY = "SET vacuum_cost_delay = '2ms'; SET statement_timeout = 0";
+import { storeUnavailable } from "./statement_error.ts";
 
 /**
- * Takes no lock that stands in a flush's way: without TRUNCATE it excludes other maintenance only,
- * and where that is under way it goes without. Somebody who may not gets a warning, not an error.
+ * Entries pruned since the last VACUUM that are worth one: about 1 MB of table and index, so that it
+ * bounds what a small ledger may grow by. One that prunes more in a round is vacuumed once a round.
  */
-const VACUUM = "VACUUM (SKIP_LOCKED, TRUNCATE FALSE) state_tables.delivered";
+const PRUNED_MIN = 10_000;
 
-/** Counts and vacuums; see the top of this file. */
-export class LedgerVacuum {
-  readonly #open: (() => Promise<Session>) | null;
-  readonly #log: Log;
-  /** An earlier process may have left that much. */
-  #deleted = VACUUM_ENTRIES;
-  #hasDeleted = false;
+/** Longest VACUUM, in milliseconds. */
+const STATEMENT_MS_MAX = 600_000;
 
-  /**
-   * @param open opens a connection of its own, as no flush should wait for a vacuum; null behind a
-   *   transaction pooler, where nobody has one: autovacuum is alone then
-   */
-  constructor(open: (() => Promise<Session>) | null, log: Log) {
-    this.#open = open;
-    this.#log = log;
-  }
+/** Longest use of the connection, in milliseconds. */
+const SESSION_MS_MAX = STATEMENT_MS_MAX + 15_000;
 
-  /** So many entries were deleted and committed. */
-  countDeleted(entries: number): void {
-    this.#deleted += entries;
-    this.#hasDeleted ||= entries > 0;
-  }
+/** Gives way to flushes as autovacuum does by default: a pause of so many milliseconds now and then. */
+const COST_DELAY_MS = 2;
 
-  /** Vacuums when enough was deleted. A failure waits for the next time that enough is. */
-  async run(signal: AbortSignal): Promise<void> {
-    const open = this.#open;
-    const isEnough = this.#hasDeleted && this.#deleted >= VACUUM_ENTRIES;
-    if (open === null || !isEnough || signal.aborted) return;
-    this.#deleted = 0;
-    this.#hasDeleted = false;
-    try {
-      await vacuum(open, signal);
-    } catch (error) {
-      if (!(error instanceof StatementError || error instanceof StoreUnavailableError)) throw error;
-      this.#log.debug("Cannot vacuum the ledger now", { reason: error.message });
-    }
-  }
+/**
+ * SKIP_LOCKED: another instance, or autovacuum, is at it. INDEX_CLEANUP: else few dead entries stay
+ * for ever. TRUNCATE would lock out every flush, for space that is needed again soon.
+ */
+const VACUUM = `VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE FALSE) state_tables.delivered`;
+
+/** Else VACUUM only warns, each time, in the server's log. No row when the table is not there. */
+const MAY_VACUUM = `SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE')
+    OR pg_catalog.pg_has_role(d.datdba, 'USAGE') AS "mayVacuum"
+  FROM pg_catalog.pg_class c, pg_catalog.pg_database d
+  WHERE c.oid = pg_catalog.to_regclass('state_tables.delivered')
+    AND d.datname = pg_catalog.current_database()`;
+
+/** What a {@linkcode LedgerVacuum} works with. */
+export interface LedgerVacuumOptions {
+  /** Opens a connection outside of the pool; null behind a pooler in transaction mode. */
+  readonly open: (() => Promise<Session>) | null;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
-async function vacuum(open: () => Promise<Session>, signal: AbortSignal): Promise<void> {
-  const session = await open();
-  // The server notices a lost connection at the end of its work, which does no harm.
-  const end = (): void => void session.destroy();
-  signal.addEventListener("abort", end, { once: true });
-  try {
-    if (signal.aborted) return;
-    await session.execute(GENTLY);
+/** See the top of this file. */
+export class LedgerVacuum {
+  readonly #options: LedgerVacuumOptions;
+  #prunedEntries = 0;
+  #isFirst = true;
+  #hasToldRights = false;
+
+  constructor(options: LedgerVacuumOptions) {
+    this.#options = options;
+  }
+
+  /** So many more entries were deleted, or perhaps were. */
+  notePruned(entries: number): void {
+    this.#prunedEntries += entries;
+  }
+
+  /**
+   * Runs VACUUM where it is worth it. Ends soon when the signal is aborted.
+   *
+   * @throws {StoreUnavailableError} it could not be done now
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { open, clock } = this.#options;
+    if (open === null || signal.aborted) return;
+    if (!this.#isFirst && this.#prunedEntries < PRUNED_MIN) return;
+    const prunedEntries = this.#prunedEntries;
+    const statementMs = STATEMENT_MS_MAX;
+    const sessionMs = SESSION_MS_MAX;
+    try {
+      await withOwnSession(
+        { open, clock, signal, statementMs, sessionMs },
+        (session) => this.#vacuum(session),
+      );
+    } catch (error) {
+      if (signal.aborted) return; // it is why
+      throw storeUnavailable(error, "vacuum the ledger");
+    }
+    this.#isFirst = false;
+    // What was pruned meanwhile may be left.
+    this.#prunedEntries -= prunedEntries;
+  }
+
+  async #vacuum(session: Session): Promise<void> {
+    const [rights] = await session.queryOnce<{ mayVacuum: boolean }>(MAY_VACUUM);
+    if (rights === undefined) return;
+    if (!rights.mayVacuum) {
+      this.#tellRights();
+      return;
+    }
+    await session.execute(`SET vacuum_cost_delay = ${COST_DELAY_MS}`);
     await session.execute(VACUUM);
-  } finally {
-    signal.removeEventListener("abort", end);
-    await session.destroy();
+  }
+
+  #tellRights(): void {
+    if (this.#hasToldRights) return;
+    this.#hasToldRights = true;
+    this.#options.log.info("The ledger is left to autovacuum", {
+      reason: "the role owns neither the table state_tables.delivered nor the database",
+    });
   }
 }

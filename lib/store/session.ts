@@ -57,8 +57,8 @@ export class Session {
   readonly #socket: Promise<Socket>;
   #state: "good" | "retired" | "dead" = "good";
   #busySinceMs: number | null = null;
-  /** The server waits for data which its sender keeps back: nobody waits for the server. */
-  #isHeldBack = false;
+  /** The server waits for data that the caller holds back. */
+  #isHeld = false;
   readonly #named = new Set<string>();
   #rejectCurrent: ((error: unknown) => void) | null = null;
 
@@ -95,9 +95,12 @@ export class Session {
     return this.#state === "good";
   }
 
-  /** Monotonic time since when the server's answer is waited for; null while none is. */
+  /**
+   * Monotonic time at which the statement under way began or last moved on. Null when there is none,
+   * and while the server waits for data that the caller holds back: that says nothing about it.
+   */
   get busySinceMs(): number | null {
-    return this.#isHeldBack ? null : this.#busySinceMs;
+    return this.#isHeld ? null : this.#busySinceMs;
   }
 
   /** Not to be used again once given back: its server is not the one we want. */
@@ -168,25 +171,20 @@ export class Session {
     steps: CopySteps = {},
   ): Promise<CopyResult> {
     let calledOff: { readonly reason: unknown } | null = null;
-    const movesOn = (): void => {
-      // The server may have ended the query while its data was held back.
-      if (this.#busySinceMs !== null) this.#busySinceMs = this.#clock.monotonic();
-    };
     const watched: CopySteps = {
       onRow: (row) => {
-        movesOn();
+        this.#moveOn();
         steps.onRow?.(row);
       },
       onReady: async () => {
-        this.#isHeldBack = true;
+        this.#isHeld = true;
         try {
           await steps.onReady?.();
         } catch (reason) {
           calledOff = { reason };
           throw reason;
         } finally {
-          this.#isHeldBack = false;
-          movesOn();
+          this.#moveOn();
         }
       },
       onEnd: steps.onEnd,
@@ -237,7 +235,13 @@ export class Session {
     const outcome = await this.#run(() => {
       // See CopyQuery: the library's types leave out what is used.
       const query = this.#client.unsafe(text) as unknown as CopyQuery;
-      return copySeveral(query, socket, several);
+      return copySeveral(query, socket, {
+        copies: several.copies,
+        check: (rows) => {
+          this.#moveOn();
+          several.check(rows);
+        },
+      });
     });
     if (outcome.kind === "called-off") throw outcome.reason;
     return outcome.rows;
@@ -281,6 +285,13 @@ export class Session {
     );
   }
 
+  /** The server answered, or is given what it waits for: the time counts anew. */
+  #moveOn(): void {
+    // A connection that was lost meanwhile has no statement any more.
+    if (this.#busySinceMs !== null) this.#busySinceMs = this.#clock.monotonic();
+    this.#isHeld = false;
+  }
+
   /** The library does not settle every statement of a lost connection: losing it settles ours. */
   #run<T>(start: () => PromiseLike<T>): Promise<T> {
     if (this.#state === "dead") return Promise.reject(this.#lost());
@@ -288,12 +299,13 @@ export class Session {
       return Promise.reject(new TypeError("Cannot run a statement as another one is under way"));
     }
     this.#busySinceMs = this.#clock.monotonic();
+    this.#isHeld = false;
     return new Promise<T>((resolve, reject) => {
       this.#rejectCurrent = reject;
       start().then(resolve, (error) => reject(this.#translate(error)));
     }).finally(() => {
       this.#busySinceMs = null;
-      this.#isHeldBack = false;
+      this.#isHeld = false;
       this.#rejectCurrent = null;
     });
   }

@@ -205,17 +205,19 @@ function assemble(parts: {
     clock,
     log,
   });
-  const indexes = new IndexBuilder({ pool, open: prepare ? open : null, schema, clock, log });
   const descriptions = new LookupLane<TableIdentity, TableDescription>(
     DESCRIPTIONS_AT_ONCE,
     (tables) => describe(pool, schema, tables),
   );
-  const vacuum = new LedgerVacuum(prepare ? open : null, log);
+  const openOwn = prepare ? open : null;
+  const indexes = new IndexBuilder({ pool, open: openOwn, schema, clock, log });
+  const vacuum = new LedgerVacuum({ open: openOwn, clock, log });
+  const pruner = new LedgerPruner({ pool, timeouts, sourceIds, vacuum });
   const guard = new LedgerGuard({ pool, timeouts, sourceIds, log });
   return {
     catalog: new PostgresCatalog(pool, timeouts),
     ledger: guardedLedger(guard, ledger),
-    pruner: guardedKeeper(guard, new LedgerPruner(pool, timeouts, sourceIds, vacuum)),
+    pruner: guardedKeeper(guard, pruner),
     rejects: new PostgresRejectShelf(pool, timeouts, guard),
     schema,
     tables: {
@@ -249,7 +251,7 @@ function guardedKeeper(guard: LedgerGuard, keeper: LedgerKeeper): LedgerKeeper {
   return {
     recordFloor: (floor) => guard.run(() => keeper.recordFloor(floor)),
     prune: (origin, ageMs) => guard.run(() => keeper.prune(origin, ageMs)),
-    giveRoomBack: (signal) => keeper.giveRoomBack(signal),
+    reclaim: (signal) => guard.run(() => keeper.reclaim(signal)),
   };
 }
 

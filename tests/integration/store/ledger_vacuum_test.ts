@@ -1,117 +1,140 @@
-/** The room of deleted ledger entries is used again, on a real server without autovacuum. */
+/** The space of pruned ledger entries is used again, without autovacuum. */
 import assert from "node:assert/strict";
 import type postgres from "postgres";
-import { systemClock } from "../../../lib/clock.ts";
-import { LedgerVacuum } from "../../../lib/store/ledger_vacuum.ts";
-import type { Session } from "../../../lib/store/session.ts";
-import { sharedPostgres, waitFor } from "../../support/servers.ts";
-import { openFixture, openTestSession, RecordingLog, type StoreFixture } from "./store_fixture.ts";
+import { openStore } from "../../../lib/store/store.ts";
+import { sharedPostgres, uniqueName, waitFor } from "../../support/servers.ts";
+import {
+  describeTable,
+  flushOf,
+  openFixture,
+  ORIGIN,
+  type StoreFixture,
+  storeOptions,
+  testOnBoth,
+} from "./store_fixture.ts";
 
 const server = await sharedPostgres();
-const NEVER = new AbortController().signal;
 
-interface VacuumFixture extends AsyncDisposable {
-  readonly sql: postgres.Sql;
-  readonly vacuum: LedgerVacuum;
-  readonly log: RecordingLog;
-  readonly opened: () => number;
-  readonly fixture: StoreFixture;
-}
+/** Entries that are worth a VACUUM. */
+const ENTRIES = 12_000;
 
-async function setup(dsn = (fixture: StoreFixture): string => fixture.database.dsn): Promise<
-  VacuumFixture
-> {
-  const fixture = await openFixture(server);
-  const { sql } = fixture;
+/** Makes the source known, and keeps autovacuum away from the ledger. */
+async function begin({ sql, store }: StoreFixture): Promise<void> {
   await sql`alter table state_tables.delivered set (autovacuum_enabled = false)`;
-  const log = new RecordingLog();
-  let opened = 0;
-  const open = (): Promise<Session> => {
-    opened++;
-    return openTestSession(dsn(fixture), systemClock);
-  };
-  return {
-    fixture,
-    sql,
-    log,
-    opened: () => opened,
-    vacuum: new LedgerVacuum(open, log),
-    [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
-  };
+  await sql`create table t (a int)`;
+  const table = await describeTable(store, "t");
+  await store.tables.write(flushOf(table, [{ sequence: 1, rows: ["1"] }]));
 }
 
-/** 5,000 entries come and go; returns the size of their table, in bytes. */
-async function writeAndDelete(sql: postgres.Sql): Promise<number> {
-  await sql`insert into state_tables.delivered (source, seq, stored_ns)
-    select 1, n, n from generate_series(1, 5000) n`;
-  await sql`delete from state_tables.delivered`;
-  const [row] = await sql`select pg_relation_size('state_tables.delivered')::int as size`;
-  return Number(row?.size);
+/** Fills the ledger from `first` on and prunes all of it. */
+async function fillAndPrune(
+  { sql, store }: StoreFixture,
+  first: number,
+  entries = ENTRIES,
+): Promise<void> {
+  const last = first + entries - 1;
+  await sql`insert into state_tables.delivered
+    select s.id, n, 1763976000000000000 + n
+    from state_tables.source s, generate_series(${first}::bigint, ${last}::bigint) n`;
+  await store.pruner.recordFloor({ origin: ORIGIN, sequence: last });
+  while (await store.pruner.prune(ORIGIN, 0));
 }
 
-Deno.test("run() makes the room of deleted entries usable again", async () => {
-  await using made = await setup();
-  const { sql, vacuum } = made;
-  const size = await writeAndDelete(sql);
-  vacuum.countDeleted(5_000);
-  await vacuum.run(NEVER);
-  for (let round = 0; round < 3; round++) {
-    assert.equal(await writeAndDelete(sql), size);
-    vacuum.countDeleted(50_000);
-    await vacuum.run(NEVER);
+async function sizeOf(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql`select pg_total_relation_size('state_tables.delivered')::int as bytes`;
+  return row?.bytes;
+}
+
+/** How often VACUUM ran on the ledger since the database was made. */
+async function vacuums(sql: postgres.Sql): Promise<number> {
+  await sql`select pg_stat_force_next_flush()`;
+  const [row] = await sql`select vacuum_count::int as n from pg_stat_all_tables
+    where relid = 'state_tables.delivered'::regclass`;
+  return row?.n;
+}
+
+async function reclaim({ store }: StoreFixture): Promise<void> {
+  await store.pruner.reclaim(new AbortController().signal);
+}
+
+testOnBoth("reclaim() keeps the ledger's size while it is filled and pruned", async (fixture) => {
+  const { sql } = fixture;
+  await begin(fixture);
+  const sizes: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    await fillAndPrune(fixture, 2 + round * ENTRIES);
+    await reclaim(fixture);
+    sizes.push(await sizeOf(sql));
+  }
+  // An index page is used again only after transactions that might still look at it are over.
+  const [, second = 0] = sizes;
+  assert.ok((sizes.at(-1) ?? Infinity) <= second * 1.2, `bytes: ${sizes.join(", ")}`);
+});
+
+Deno.test("reclaim() waits until enough was pruned, but not after the start", async () => {
+  await using fixture = await openFixture(server);
+  const { sql } = fixture;
+  await begin(fixture);
+  await reclaim(fixture);
+  await waitFor(async () => await vacuums(sql) === 1, { what: "the first VACUUM" });
+  await fillAndPrune(fixture, 2, 100);
+  await reclaim(fixture);
+  await fillAndPrune(fixture, 102);
+  await reclaim(fixture);
+  await waitFor(async () => await vacuums(sql) >= 2, { what: "the second VACUUM" });
+  await reclaim(fixture);
+  assert.equal(await vacuums(sql), 2);
+});
+
+Deno.test("reclaim() lets a pool of one write, and ends when it is told to", async () => {
+  await using fixture = await openFixture(server, { pool: { openMax: 1, idleMax: 1 } });
+  const { sql, store, database } = fixture;
+  await begin(fixture);
+  await fillAndPrune(fixture, 2, 400_000);
+  // A pause for each page: VACUUM cannot end by itself in a test.
+  await sql.unsafe(
+    `alter role current_user in database ${database.name} set vacuum_cost_limit = 1`,
+  );
+  const stop = new AbortController();
+  const reclaimed = store.pruner.reclaim(stop.signal);
+  const isAtWork = async (): Promise<boolean> =>
+    (await sql`select from pg_stat_progress_vacuum where datname = current_database()`).length > 0;
+  await waitFor(isAtWork, { what: "VACUUM to be at work" });
+  const flush = flushOf(await describeTable(store, "t"), [{ sequence: 500_000, rows: ["2"] }]);
+  assert.equal((await store.tables.write(flush)).kind, "committed");
+  assert.ok(await isAtWork(), "it takes longer than the flush");
+  stop.abort();
+  await reclaimed;
+  await waitFor(async () => !await isAtWork(), { what: "the server to end it, too" });
+});
+
+Deno.test("reclaim() leaves the ledger to autovacuum when the role may not", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, database, log } = fixture;
+  const role = uniqueName("role");
+  await sql.unsafe(`create role ${role} login;
+    grant usage on schema state_tables to ${role};
+    grant all on all tables in schema state_tables to ${role}`);
+  const { target, ...options } = storeOptions(database.dsn, { log });
+  const store = await openStore({ ...options, target: { ...target, user: role } });
+  try {
+    await store.pruner.reclaim(new AbortController().signal);
+    await store.pruner.reclaim(new AbortController().signal);
+    assert.equal(log.lines.filter(({ message }) => /left to autovacuum/.test(message)).length, 1);
+    assert.equal(await vacuums(sql), 0);
+  } finally {
+    await store.close(1_000);
+    await sql.unsafe(`drop owned by ${role}; drop role ${role}`);
   }
 });
 
-Deno.test("run() waits until much was deleted, but for the first time", async () => {
-  await using made = await setup();
-  const { vacuum } = made;
-  await vacuum.run(NEVER);
-  assert.equal(made.opened(), 0, "nothing was deleted");
-  vacuum.countDeleted(1);
-  await vacuum.run(NEVER);
-  assert.equal(made.opened(), 1, "an earlier process may have left much");
-  vacuum.countDeleted(49_999);
-  await vacuum.run(NEVER);
-  assert.equal(made.opened(), 1);
-  vacuum.countDeleted(1);
-  await vacuum.run(NEVER);
-  assert.equal(made.opened(), 2);
-});
-
-Deno.test("run() goes without when other maintenance is at it, or when it is aborted", async () => {
-  await using made = await setup();
-  const { sql, vacuum } = made;
-  vacuum.countDeleted(1);
+Deno.test("reclaim() does nothing while another VACUUM holds the ledger's lock", async () => {
+  await using fixture = await openFixture(server);
+  const { sql } = fixture;
+  await begin(fixture);
   await sql.begin(async (other) => {
     await other`lock table state_tables.delivered in share update exclusive mode`;
-    await vacuum.run(NEVER);
+    await reclaim(fixture);
   });
-  vacuum.countDeleted(50_000);
-  await vacuum.run(AbortSignal.abort());
-  assert.equal(made.opened(), 1);
-  assert.deepEqual(made.log.lines, []);
-});
-
-Deno.test("run() ends early when it is aborted", async () => {
-  await using made = await setup();
-  const { sql, vacuum } = made;
-  vacuum.countDeleted(1);
-  const stop = new AbortController();
-  await sql.begin(async (other) => {
-    // Vacuum would wait for this in its last step, the update of its statistics.
-    await other`lock table pg_catalog.pg_class in access exclusive mode`;
-    const running = vacuum.run(stop.signal);
-    await waitFor(() => made.opened() === 1, { what: "vacuum to begin" });
-    stop.abort();
-    await running;
-  });
-});
-
-Deno.test("run() says in the log that the database is away, and no more", async () => {
-  await using made = await setup(() => "postgres://nobody@127.0.0.1:1/none");
-  made.vacuum.countDeleted(1);
-  await made.vacuum.run(NEVER);
-  assert.deepEqual(made.log.lines.map(({ message }) => message), [
-    "Cannot vacuum the ledger now",
-  ]);
+  assert.equal(await vacuums(sql), 0);
 });

@@ -10,6 +10,7 @@ import {
   sharedPostgres,
   waitFor,
 } from "../../support/servers.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { encodeLines, openTestSession } from "./store_fixture.ts";
 
 const server = await sharedPostgres();
@@ -168,4 +169,56 @@ Deno.test("inTransaction() leaves no setting behind", async () => {
   await inTransaction(session, TIMEOUTS, () => session.execute("SELECT 1"));
   const [after] = await session.queryOnce<{ lock: string }>(ask);
   assert.deepEqual(after, before);
+});
+
+Deno.test("Session counts no time while the client holds the data of a COPY back", async () => {
+  await using database = await freshDatabase(server);
+  await database.sql`create table t (a int)`;
+  const clock = new FakeClock();
+  await using resources = new AsyncDisposableStack();
+  const session = resources.adopt(
+    await openTestSession(database.dsn, clock),
+    (opened) => opened.close(),
+  );
+  let sentFromMs: number | null = null;
+  await session.copyAmong("BEGIN; COPY t (a) FROM STDIN; COMMIT", [encodeLines(["1"]).bytes], {
+    onReady: async () => {
+      await clock.advance(60_000);
+      assert.equal(session.busySinceMs, null, "it waits for us, not we for it");
+      await assert.rejects(session.execute("SELECT 1"), TypeError, "and is in use all the same");
+    },
+    onEnd: () => sentFromMs = session.busySinceMs,
+  });
+  assert.equal(sentFromMs, clock.monotonic());
+  assert.equal(session.busySinceMs, null);
+  assert.equal(await countRows(database), 1);
+});
+
+Deno.test("Session counts the time anew when a COPY held back is called off", async () => {
+  await using database = await freshDatabase(server);
+  await database.sql`create table t (a int)`;
+  const clock = new FakeClock();
+  await using resources = new AsyncDisposableStack();
+  const session = resources.adopt(
+    await openTestSession(database.dsn, clock),
+    (opened) => opened.close(),
+  );
+  const reason = new Error("not now");
+  const failed = assert.rejects(
+    session.copyAmong("COPY t (a) FROM STDIN", [encodeLines(["1"]).bytes], {
+      onReady: async () => {
+        await clock.advance(60_000);
+        // Looked at as soon as the error is on its way, before the server can have answered it.
+        queueMicrotask(() => queueMicrotask(() => queueMicrotask(look)));
+        throw reason;
+      },
+    }),
+    (error) => error === reason,
+  );
+  let calledOffAtMs: number | null = null;
+  function look(): void {
+    calledOffAtMs = session.busySinceMs;
+  }
+  await failed;
+  assert.equal(calledOffAtMs, clock.monotonic());
 });

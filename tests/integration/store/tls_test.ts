@@ -9,10 +9,11 @@ import { fileURLToPath } from "node:url";
 import { type PostgresServer, startPostgres } from "../../../dev/servers/postgres_server.ts";
 import { parseDsn } from "../../../lib/config/dsn.ts";
 import { ConfigurationError, StoreUnavailableError } from "../../../lib/errors.ts";
+import type { Flush } from "../../../lib/ingest/ports.ts";
 import { openStore, type Store } from "../../../lib/store/store.ts";
 import postgres from "postgres";
 import { TEST_POSTGRES_SETTINGS, waitFor } from "../../support/servers.ts";
-import { storeOptions } from "./store_fixture.ts";
+import { describeTable, flushOf, openFixture, storeOptions } from "./store_fixture.ts";
 
 const FOLDER = fileURLToPath(new URL("certificates", import.meta.url));
 const ROOT = join(FOLDER, "root.crt");
@@ -129,4 +130,33 @@ Deno.test("openStore() names the certificate file that cannot be read", async ()
     connect(secure, "sslmode=verify-full sslrootcert=/nowhere.crt"),
     (error) => error instanceof ConfigurationError && /sslrootcert/.test(error.message),
   );
+});
+
+Deno.test("write() lets flushes share a transaction over TLS", async () => {
+  const tls = `host=localhost port=${secure.port} user=postgres`;
+  await using resources = new AsyncDisposableStack();
+  const fixture = resources.use(await openFixture(secure));
+  const { sql, database } = fixture;
+  const dsn = `${tls} dbname=${database.name} sslmode=verify-full sslrootcert=${ROOT}`;
+  const options = storeOptions(database.dsn, { pool: { openMax: 1 } });
+  const store = resources.adopt(
+    await openStore({ ...options, target: parseDsn(dsn) }),
+    (opened) => opened.close(1_000),
+  );
+  // Nearly as large as rows that share a transaction may be, so more than one TLS record.
+  const text = "x".repeat(60_000);
+  const flushes: Flush[] = [];
+  for (const number of [1, 2, 3, 4]) {
+    await sql.unsafe(`create table t${number} (a text)`);
+    const table = await describeTable(store, `t${number}`);
+    flushes.push(flushOf(table, [{ sequence: number, rows: [`${number}${text}`] }]));
+  }
+  await Promise.all(flushes.map((flush) => store.tables.write(flush)));
+  const rows = await sql`select a = 1 || ${text} as "isWhole", xmin::text from t1
+    union all select a = 2 || ${text}, xmin::text from t2
+    union all select a = 3 || ${text}, xmin::text from t3
+    union all select a = 4 || ${text}, xmin::text from t4`;
+  assert.deepEqual(rows.map(({ isWhole }) => isWhole), [true, true, true, true]);
+  // The first is written by itself, at once; the others go together.
+  assert.equal(new Set(rows.map(({ xmin }) => xmin)).size, 2);
 });

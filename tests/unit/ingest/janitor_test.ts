@@ -11,7 +11,13 @@ const SILENT: Log = { debug: silently, info: silently, warn: silently, error: si
 
 /** A janitor whose ledger has `chunks` to prune, and what it did. */
 function janitorOf(
-  options: { chunks?: number; floor?: AckFloor | null; fails?: boolean; isShared?: boolean } = {},
+  options: {
+    chunks?: number;
+    floor?: AckFloor | null;
+    fails?: boolean;
+    isShared?: boolean;
+    reclaim?: (signal: AbortSignal) => Promise<void>;
+  } = {},
 ): {
   janitor: Janitor;
   clock: FakeClock;
@@ -31,9 +37,9 @@ function janitorOf(
       calls.push(`prune ${ageMs}`);
       return Promise.resolve(left-- > 1);
     },
-    giveRoomBack(signal): Promise<void> {
-      calls.push(`room ${signal.aborted}`);
-      return Promise.resolve();
+    reclaim(signal): Promise<void> {
+      calls.push("reclaim");
+      return options.reclaim?.(signal) ?? Promise.resolve();
     },
   };
   const floor = options.floor === undefined ? { origin: ORIGIN, sequence: 7 } : options.floor;
@@ -52,7 +58,8 @@ function janitorOf(
 Deno.test("Janitor records the floor once a minute and prunes until nothing is left", async () => {
   const { janitor, clock, calls } = janitorOf({ chunks: 3 });
   await clock.advance(60_000);
-  assert.deepEqual(calls, ["record 7", ...Array(3).fill("prune 600000"), "room false"]);
+  const prune = "prune 600000";
+  assert.deepEqual(calls, ["record 7", prune, prune, prune, "reclaim"]);
   await clock.advance(60_000);
   assert.equal(calls.filter((call) => call === "record 7").length, 2);
   await janitor[Symbol.asyncDispose]();
@@ -81,4 +88,22 @@ Deno.test("Janitor remembers the floor of a shared consumer at once, often, and 
   assert.equal(records(), 3);
   await janitor[Symbol.asyncDispose]();
   assert.equal(records(), 4);
+});
+
+Deno.test("Janitor goes on with its rounds while space is reclaimed, and ends that when it stops", async () => {
+  const untilAborted = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+  const { janitor, clock, calls } = janitorOf({ reclaim: untilAborted });
+  await clock.advance(180_000);
+  assert.equal(calls.filter((call) => call === "record 7").length, 3);
+  assert.equal(calls.filter((call) => call === "reclaim").length, 1);
+  await janitor[Symbol.asyncDispose]();
+});
+
+Deno.test("Janitor reclaims space in the next round when it could not be done", async () => {
+  const away = (): Promise<void> => Promise.reject(new StoreUnavailableError("away"));
+  const { janitor, clock, calls } = janitorOf({ reclaim: away });
+  await clock.advance(120_000);
+  assert.equal(calls.filter((call) => call === "reclaim").length, 2);
+  await janitor[Symbol.asyncDispose]();
 });
