@@ -144,7 +144,7 @@ export class BatchWriter {
   force(reason: "pressure" | "stop"): void {
     this.#isStopping ||= reason === "stop";
     if (this.#segments.isEmpty) return;
-    this.#forced = reason;
+    this.#forced = this.#isStopping ? "stop" : reason;
     if (this.#isStopping && this.#circuit !== null) this.#park(this.#circuit);
     else this.poke(this.#context.clock.monotonic());
   }
@@ -222,9 +222,8 @@ export class BatchWriter {
     }
     if (segment.batch.isEmpty) turn[Symbol.dispose](); // parked meanwhile
     else {
-      const sent = this.#sequence.begin(segment, { reason, turn, notes: this.#notes });
-      this.#relieve(segment);
-      await sent;
+      this.#relieve();
+      await this.#sequence.begin(segment, { reason, turn, notes: this.#notes });
     }
     return 0;
   }
@@ -238,6 +237,7 @@ export class BatchWriter {
     // A writer in trouble goes one step at a time.
     const isWell = this.#circuit === null && this.#attempts === 0 && !this.#parking.isOccupied;
     const next = isWell ? sequence.beginBehind(this.#notes) : null;
+    if (next !== null) this.#relieve();
     const result = next === null ? await sequence.endOrNudge(first) : await first.over();
     if (result === null) return 0;
     if (result.kind === "committed") {
@@ -248,17 +248,15 @@ export class BatchWriter {
       return 0;
     }
     await sequence.giveBack();
+    if (first.start.reason === "pressure") this.#forced ??= "pressure";
     using turn = first.start.turn;
     if (result.kind === "called-off") throw new TypeError("Cannot call off a flush behind none");
     return this.#failed(result.error, turn, first.start.segment);
   }
 
-  /**
-   * What pressed is on its way: what comes now may wait again, or a busy table would be written row by
-   * row. Should the flush fail, whoever presses will do so again.
-   */
-  #relieve({ batch }: Segment): void {
-    if (this.#forced === "pressure" && batch.isEmpty) this.#forced = null;
+  /** A flush takes what was pressed; what comes behind it would make one of few rows. */
+  #relieve(): void {
+    if (this.#forced === "pressure") this.#forced = null;
   }
 
   /** Nothing is under way: leaves settings behind whose rows are written. */

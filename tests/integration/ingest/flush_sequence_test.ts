@@ -42,7 +42,12 @@ interface WriterFixture extends AsyncDisposable {
   ids(): Promise<number[]>;
 }
 
-async function setup(options: { readonly turnsMax?: number } = {}): Promise<WriterFixture> {
+/** Nothing is due by itself. */
+const PATIENT = { ...PROPERTIES, batchSize: 1_000, batchWindowTTL: 3_600 };
+
+async function setup(
+  options: { readonly turnsMax?: number; readonly properties?: typeof PROPERTIES } = {},
+): Promise<WriterFixture> {
   const store = await openFixture(server);
   await store.sql.unsafe(SLOW_TABLE);
   const stopped = new AbortController();
@@ -52,7 +57,7 @@ async function setup(options: { readonly turnsMax?: number } = {}): Promise<Writ
     stopped: stopped.signal,
     track: (work) => background.add(work),
   });
-  const writer = new BatchWriter("p", PROPERTIES, context);
+  const writer = new BatchWriter("p", options.properties ?? PROPERTIES, context);
   const acks: number[] = [];
   const messages = new Messages();
   return {
@@ -234,4 +239,43 @@ Deno.test("extend() reaches the messages of both flushes under way", async () =>
   });
   await waitFor(() => fixture.acks.length === 2, { what: "all acks" });
   assert.equal(fixture.counters.extensions, 2);
+});
+
+// It flushed whatever came during a flush under pressure, again and again, a few rows at a time.
+Deno.test("force() under pressure flushes what waits, and not what comes behind it", async () => {
+  await using fixture = await setup({ properties: PATIENT });
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    fixture.writer.force("pressure");
+    await waitingFor(fixture, "advisory");
+    fixture.add(2);
+  });
+  await fixture.writer.idle();
+  assert.deepEqual(await fixture.ids(), [1]);
+  assert.equal(fixture.writer.waitingMessages, 1);
+});
+
+Deno.test("BatchWriter writes again what a flush under pressure failed to write", async () => {
+  await using fixture = await setup({ properties: PATIENT });
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    fixture.writer.force("pressure");
+    const pid = await waitingFor(fixture, "advisory");
+    await fixture.sql`select pg_terminate_backend(${pid}, 5000)`;
+  });
+  await waitFor(() => fixture.acks.length === 1, { what: "the ack" });
+  assert.deepEqual(await fixture.ids(), [1]);
+});
+
+Deno.test("BatchWriter writes everything at a stop though pressure comes behind it", async () => {
+  await using fixture = await setup({ properties: PATIENT });
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    fixture.writer.force("stop");
+    fixture.writer.force("pressure");
+    await waitingFor(fixture, "advisory");
+    fixture.add(2);
+  });
+  await fixture.writer.idle();
+  assert.deepEqual(await fixture.ids(), [1, 2]);
 });
