@@ -13,6 +13,7 @@ const LEAVES = [
   "lib/errors.ts",
   "lib/clock.ts",
   "lib/log.ts",
+  "lib/lookup_lane.ts",
   "lib/retry.ts",
   "lib/version.ts",
 ];
