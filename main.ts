@@ -4,7 +4,7 @@
  * place that touches Deno.args, Deno.env and Deno.exit.
  */
 import { EXIT_CODES } from "./lib/cli/exit_code.ts";
-import { runProgram } from "./lib/cli/program.ts";
+import { type Programs, runProgram } from "./lib/cli/program.ts";
 import type { ProgramEnvironment } from "./lib/cli/program_environment.ts";
 import { openServiceStore, runService } from "./lib/service.ts";
 
@@ -13,10 +13,10 @@ const STOP_SIGNALS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os 
   ? [["SIGINT", 2], ["SIGBREAK", 21]]
   : [["SIGINT", 2], ["SIGTERM", 15]];
 
-function openEnvironment(): ProgramEnvironment {
+function openEnvironment(args: readonly string[]): ProgramEnvironment {
   const stop = listenForSignals();
   return {
-    args: Deno.args,
+    args,
     readVariable: (name) => Deno.env.get(name),
     readTextFile: (path) => Deno.readTextFileSync(path),
     writeOut: (text) => writeWhole(Deno.stdout, text),
@@ -85,7 +85,10 @@ function writeWhole(stream: { writeSync(bytes: Uint8Array): number }, text: stri
   }
 }
 
-if (import.meta.main) {
+/** Runs the program in this process, which ends with its exit code; a test may give its own parts. */
+export async function main(programs: Programs, args: readonly string[]): Promise<never> {
   stopOnUncaughtErrors();
-  Deno.exit(await runProgram(openEnvironment(), { runService, openStore: openServiceStore }));
+  Deno.exit(await runProgram(openEnvironment(args), programs));
 }
+
+if (import.meta.main) await main({ runService, openStore: openServiceStore }, Deno.args);

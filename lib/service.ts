@@ -8,7 +8,7 @@ import type { Configuration } from "./config/configuration.ts";
 import type { Route } from "./config/routing.ts";
 import { ConfigurationError, StoreUnavailableError } from "./errors.ts";
 import { Janitor } from "./ingest/janitor.ts";
-import { Pipeline } from "./ingest/pipeline.ts";
+import { Pipeline, type PipelineOptions } from "./ingest/pipeline.ts";
 import type { ChooseStart, StatusPublisher } from "./ingest/ports.ts";
 import { RejectCap } from "./ingest/reject_cap.ts";
 import { parseProcessorSettings } from "./ingest/processor_settings.ts";
@@ -32,6 +32,18 @@ export interface ServiceOptions extends Configuration {
   readonly stop: AbortSignal;
 }
 
+/** What the core reaches the outside through. */
+export type Ports = Pick<
+  PipelineOptions,
+  "store" | "rejects" | "catalog" | "source" | "publisher"
+>;
+
+/**
+ * Puts something of its own between the core and its ports. The program has none; tests end the
+ * process there, between a commit and its ack for example.
+ */
+export type DecoratePorts = (ports: Ports) => Ports;
+
 /** What is told of a server that is away at the start: first, then once this long. */
 const REMINDER_MS = 60_000;
 
@@ -53,17 +65,26 @@ const HEALTH_MS = 30_000;
  * Rejects with a ConfigurationError when what it finds at start forbids to run, and with anything
  * else for a mistake in the program.
  */
-export async function runService(options: ServiceOptions): Promise<void> {
+export async function runService(
+  options: ServiceOptions,
+  decorate: DecoratePorts = (ports) => ports,
+): Promise<void> {
   try {
     await using resources = new AsyncDisposableStack();
-    await serve(options, resources);
+    await serve(options, { resources, decorate });
   } catch (error) {
     // Told to stop while waiting for a server at the start: there is nothing to give back.
     if (!options.stop.aborted || error !== options.stop.reason) throw error;
   }
 }
 
-async function serve(options: ServiceOptions, resources: AsyncDisposableStack): Promise<void> {
+async function serve(
+  options: ServiceOptions,
+  { resources, decorate }: {
+    readonly resources: AsyncDisposableStack;
+    readonly decorate: DecoratePorts;
+  },
+): Promise<void> {
   const { settings, clock, log, stop, consumeRoute, monitorRoute } = options;
   const store = resources.adopt(
     await patiently("PostgreSQL", options, () => openStore(storeOptions(options))),
@@ -76,12 +97,9 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
     ? null
     : await openMonitor(monitorRoute, await connections.of(monitorRoute), options);
   const source = resources.use(await openConsumer(options, store, connection));
+  const { tables, rejects, catalog } = store;
   const pipeline = new Pipeline({
-    store: store.tables,
-    rejects: store.rejects,
-    catalog: store.catalog,
-    source,
-    publisher,
+    ...decorate({ store: tables, rejects, catalog, source, publisher }),
     bounds: {
       heldBytesMax: settings.heldBytesMax,
       flushCap: { rowsMax: settings.flushRowsMax, bytesMax: settings.flushBytesMax },
@@ -113,6 +131,8 @@ async function serve(options: ServiceOptions, resources: AsyncDisposableStack): 
   });
   await giveUpReading(options);
   await pipeline.start();
+  // Core NATS keeps nothing for a subscription that it does not know yet.
+  await connection.probe();
   await adviseOnce(options, store, source);
   log.info("Ready", { source: source.kind, schema: store.schema, ...limitFields(source) });
   const stopped = Promise.withResolvers<void>();

@@ -13,6 +13,7 @@ import { type NatsServer, startNats } from "../servers/nats_server.ts";
 import { type PostgresServer, startPostgres } from "../servers/postgres_server.ts";
 import { removeFolder } from "../servers/server_process.ts";
 import { type ServiceProcess, startService } from "../servers/service_process.ts";
+import { EXIT_AT_FAILPOINT, type FailpointChoice } from "./failpoints.ts";
 import { FaultProxy } from "./fault_proxy.ts";
 import type { LoadTarget } from "./load.ts";
 import { NatsDrops } from "./nats_filter.ts";
@@ -40,6 +41,8 @@ export interface BedOptions {
   readonly postgresSettings: Readonly<Record<string, string>>;
   /** The program runs as a role `writer` with no more rights than it needs, not as superuser. */
   readonly isPlainRole: boolean;
+  /** Source file of the program, from the repository's root. */
+  readonly entry: string;
 }
 
 /** A processor that is written to, with its one route. */
@@ -52,14 +55,20 @@ export interface Instance {
   readonly process: ServiceProcess;
   /** Largest resident memory seen, in bytes. */
   peakBytes: number;
-  /** How it was ended; `running` while nobody did. */
-  end: "running" | "killed" | "stopped";
+  /** How it was ended; `running` while nobody did; `crashed` at a failpoint of its own. */
+  end: "running" | "killed" | "stopped" | "crashed";
   exitCode: number | null;
 }
 
 const PLAIN_ROLE = "writer";
 
 const MEMORY_POLL_MS = 100;
+
+/** The program with failpoints, from the repository's root. */
+const FAILPOINT_PROGRAM = "dev/faults/failpoint_program.ts";
+
+/** A failpoint has to be reached within this, in milliseconds. */
+const CRASH_MAX_MS = 45_000;
 
 /** The bed. */
 export class Bed implements AsyncDisposable {
@@ -149,11 +158,30 @@ export class Bed implements AsyncDisposable {
     );
   }
 
+  /** Starts one instance that ends itself at a failpoint; resolves when it has. */
+  async crashInstance({ failpoint, occurrence }: FailpointChoice): Promise<Instance> {
+    const instance = await this.startInstance(FAILPOINT_PROGRAM, [`${failpoint}:${occurrence}`]);
+    const timer = setTimeout(() => instance.process.signal("SIGABRT"), CRASH_MAX_MS);
+    instance.exitCode = await instance.process.ended;
+    clearTimeout(timer);
+    instance.end = "crashed";
+    if (instance.exitCode !== EXIT_AT_FAILPOINT) {
+      const said = (await instance.process.log()).trim().split("\n").slice(-3).join(" | ");
+      throw new Error(`The program never came to ${failpoint} (${instance.exitCode}): ${said}`);
+    }
+    return instance;
+  }
+
   /** Starts one instance; does not wait until it consumes. */
-  async startInstance(): Promise<Instance> {
+  async startInstance(
+    entry = this.#options.entry,
+    args: readonly string[] = [],
+  ): Promise<Instance> {
     const routingFile = join(this.#folder, "routing.yaml");
     await Deno.writeTextFile(routingFile, this.#routing());
     const process = await startService({
+      entry,
+      args,
       settings: {
         DSN: `host=127.0.0.1 port=${this.postgresProxy.port} ` +
           `user=${this.#options.isPlainRole ? PLAIN_ROLE : "postgres"} ` +

@@ -54,6 +54,8 @@ export class FaultProxy implements AsyncDisposable {
   resets = 0;
   /** Bytes that vanished. */
   swallowedBytes = 0;
+  /** Where new connections go. */
+  targetPort: number;
   readonly #options: FaultProxyOptions;
   readonly #listener: net.Server;
   readonly #links = new Set<Link>();
@@ -61,6 +63,7 @@ export class FaultProxy implements AsyncDisposable {
 
   private constructor(options: FaultProxyOptions) {
     this.#options = options;
+    this.targetPort = options.targetPort;
     this.#listener = net.createServer((client) => this.#accept(client));
   }
 
@@ -116,7 +119,7 @@ export class FaultProxy implements AsyncDisposable {
       return;
     }
     this.accepted++;
-    const server = net.connect({ host: HOST, port: this.#options.targetPort, noDelay: true });
+    const server = net.connect({ host: HOST, port: this.targetPort, noDelay: true });
     client.setNoDelay(true);
     server.on("error", () => {});
     const link: Link = { client, server, isSwallowed: this.#isBlackHole };

@@ -45,6 +45,7 @@ const USUAL_BED: BedOptions = {
   settings: {},
   postgresSettings: {},
   isPlainRole: false,
+  entry: "main.ts",
 };
 
 const USUAL_LOAD: LoadShape = {
@@ -123,8 +124,7 @@ async function runOnBed(
   if (!await settle(bed)) problems.push(await unsettled(bed));
   watch.stop();
   const { published } = publisher;
-  const spoiled = scenario.spoiledTables ?? [];
-  const comparison = await compareTables(bed, published, spoiled);
+  const comparison = await compareTables(bed, published, scenario);
   problems.push(...comparisonFaults(comparison), ...await sessionFaults(bed));
   problems.push(...watch.lies);
   if (scenario.isOrdered === true) problems.push(...await orderFaults(bed));
@@ -181,7 +181,7 @@ async function harmUnderLoad(
     ...shape,
     signal: over.signal,
   });
-  // When the faults fail, nobody waits for the load, whose servers end.
+  // It is awaited below; where the harness fails before, the bed closes its connection.
   loading.catch(() => undefined);
   try {
     const wrong = await bounded(scenario.faults(run), FAULTS_MAX_MS, "The faults took too long");

@@ -60,6 +60,8 @@ export interface Scenario {
   seen?(run: ScenarioRun, counts: ProgramCounts): string | null;
   /** Tables whose rows or values somebody took away on purpose. */
   readonly spoiledTables?: readonly string[];
+  /** Values of `tableName` beside none: rows of a processor may be in any of its tables, once in all. */
+  readonly tableNames?: readonly string[];
   /**
    * The negative control: without the ledger (`deliveryMode` atLeastOnce) rows must be there twice.
    * Without them the same faults prove nothing in the other scenarios.

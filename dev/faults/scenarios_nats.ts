@@ -1,4 +1,5 @@
 /** Scenarios that hurt nats-server, the way to it, or what the consumer is set to. */
+import { DiscardPolicy } from "@nats-io/jetstream";
 import { MONITOR_STREAM, MONITOR_SUBJECT, STREAM, SUBJECT } from "./bed.ts";
 import { type Scenario, until, untilWritten, whileGrowing } from "./scenario.ts";
 
@@ -148,6 +149,16 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
     faults: (run) => run.pause(run.rounds(15) * 1_000),
     seen: ({ bed }) => bed.drops.extensionsPassed > 0 ? null : "no deadline was extended",
   },
+  {
+    name: "short-ack-wait-shared",
+    title: "ack_wait of 1 s with a window of 3 s, two instances",
+    instances: 2,
+    bed: { route: { ack_wait: 1 }, properties: { batchSize: 100_000, batchWindowTTL: 3 } },
+    load: { perSecond: 200 },
+    probeMaxMs: 6_000,
+    faults: (run) => run.pause(run.rounds(12) * 1_000),
+    seen: ({ bed }) => bed.drops.extensionsPassed > 0 ? null : "no deadline was extended",
+  },
   smallAckPending("small-ack-pending", 1),
   smallAckPending("shared-ack-pending", 2),
   {
@@ -160,6 +171,24 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
       await run.pause(5_000);
       await until(() => run.hasLogged("Cannot publish statuses"), "a status that nobody stores");
       await manager.streams.add({ name: MONITOR_STREAM, subjects: [MONITOR_SUBJECT] });
+    },
+  },
+  {
+    name: "monitor-full",
+    title: "the monitor's stream is full and takes nothing new for 5 s: rows land all the same",
+    faults: async (run) => {
+      const { streams } = await run.bed.manager();
+      await untilWritten(run, "processor-0");
+      const { config, state } = await streams.info(MONITOR_STREAM);
+      await streams.update(MONITOR_STREAM, {
+        ...config,
+        max_msgs: state.messages,
+        discard: DiscardPolicy.New,
+      });
+      await until(() => run.hasLogged("Cannot publish statuses"), "a status that is not taken");
+      const wrong = await whileGrowing(run, { table: "processor-0", steps: 2, stepMs: 2_500 });
+      await streams.update(MONITOR_STREAM, { ...config, max_msgs: -1 });
+      return wrong;
     },
   },
 ];

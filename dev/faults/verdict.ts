@@ -17,17 +17,21 @@ const MEMORY_MAX = 400 * 1024 * 1024;
 /** Ids named in a sentence at most. */
 const IDS_SHOWN = 5;
 
-/** Compares all tables; of the spoiled ones only what is there twice or was never published. */
+/** Compares all tables, those of a processor together; of the spoiled ones only what is there twice or was never published. */
 export async function compareTables(
   bed: Bed,
   published: readonly LoadMessage[],
-  spoiled: readonly string[],
+  { spoiledTables = [], tableNames = [] }: Pick<Scenario, "spoiledTables" | "tableNames">,
 ): Promise<Comparison> {
   const byTable = Map.groupBy(published, ({ target }) => target.table);
   const comparisons: Comparison[] = [];
   for (const { table } of bed.targets) {
-    const comparison = compareTable(byTable.get(table) ?? [], await readTable(bed, table));
-    const isSpoiled = spoiled.includes(table);
+    const found: FoundRow[] = [];
+    for (const name of [table, ...tableNames.map((suffix) => `${table}_${suffix}`)]) {
+      found.push(...await readTable(bed, name));
+    }
+    const comparison = compareTable(byTable.get(table) ?? [], found);
+    const isSpoiled = spoiledTables.includes(table);
     comparisons.push(isSpoiled ? { ...comparison, lost: [], changed: [] } : comparison);
   }
   return sumOf(comparisons);

@@ -16,6 +16,8 @@ export interface ServiceOptions {
   readonly readable: readonly string[];
   /** Where its output goes. */
   readonly logFile: string;
+  /** Source file to run instead of `main.ts`, from the repository's root. */
+  readonly entry?: string;
   /** An executable to run instead of the sources; it carries its own permissions. */
   readonly executable?: string;
   /** User to run as; only root may set it. */
@@ -56,7 +58,12 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   const { logFile, executable, uid } = options;
   const args = executable === undefined
     ? ["run", ...permissionFlags("production", { net: options.hosts, read: options.readable })]
-      .concat(V8_FLAGS, options.runtimeFlags ?? [], join(ROOT, "main.ts"), options.args ?? [])
+      .concat(
+        V8_FLAGS,
+        options.runtimeFlags ?? [],
+        join(ROOT, options.entry ?? "main.ts"),
+        options.args ?? [],
+      )
     : [...options.args ?? []];
   await Deno.writeTextFile(logFile, "", { append: true });
   if (uid !== undefined) await Deno.chown(logFile, uid, uid);

@@ -26,6 +26,7 @@ const BED: BedOptions = {
   settings: { LOG_LEVEL: "INFO", LEDGER_FLOOR_MINUTES: "2" },
   postgresSettings: {},
   isPlainRole: false,
+  entry: "main.ts",
 };
 
 const SAMPLE_EVERY_MS = 5_000;

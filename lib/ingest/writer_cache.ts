@@ -83,6 +83,9 @@ export class WriterCache implements Disposable {
       if (!writer.isBusy) {
         if (nowMs - writer.usedAtMs >= this.#options.idleMs) {
           this.#writers.delete(writer.processorId);
+          this.#options.context.log.debug("Forgot an idle writer", {
+            processor_id: writer.processorId,
+          });
         }
         continue;
       }

@@ -68,9 +68,10 @@ export interface Connection extends AsyncDisposable {
   readonly isConnected: boolean;
   /**
    * Pings the server; when no answer comes within three seconds, packets are being swallowed, and the
-   * connection is made anew. For who has a reason to doubt it; one probe at a time.
+   * connection is made anew. For who has a reason to doubt it; one probe at a time. Never rejects;
+   * once the server has answered it knows of every subscription that was made before.
    */
-  probe(): void;
+  probe(): Promise<void>;
   /** Calls the listener after each reconnect until the handle is disposed. */
   onReconnect(listener: () => void): Disposable;
 }
@@ -97,9 +98,9 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
     get isConnected(): boolean {
       return state.isConnected;
     },
-    probe(): void {
-      if (!state.isConnected || !state.isWanted) return;
-      probing ??= probeOnce(client, state, { ...options, signal: ending.signal })
+    probe(): Promise<void> {
+      if (!state.isConnected || !state.isWanted) return Promise.resolve();
+      return probing ??= probeOnce(client, state, { ...options, signal: ending.signal })
         .finally(() => probing = null);
     },
     onReconnect(listener): Disposable {
