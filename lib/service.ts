@@ -13,7 +13,7 @@ import type { ChooseStart, StatusPublisher } from "./ingest/ports.ts";
 import { RejectCap } from "./ingest/reject_cap.ts";
 import { parseProcessorSettings } from "./ingest/processor_settings.ts";
 import { startAdvice } from "./ingest/start_advice.ts";
-import { chooseStartPosition, isUnchanged } from "./ingest/start_position.ts";
+import { chooseStartPosition, isPrunedUnchanged, isUnchanged } from "./ingest/start_position.ts";
 import type { Log, LogFields } from "./log.ts";
 import { type Connection, openConnection } from "./nats/connection.ts";
 import type { NatsSource } from "./nats/nats_source.ts";
@@ -244,6 +244,8 @@ async function openConsumer(
       wasAttached,
       isSharedFloorUnchanged: !wasAttached || ledger.shared === null ||
         await isUnchanged(ledger.shared, stream, storedAt),
+      isPrunedFloorUnchanged: ledger.prunedFloor === null ||
+        await isPrunedUnchanged(ledger.prunedFloor, stream, storedAt),
     });
     await store.ledger.recordStart(stream.origin, start);
     log.info("Creating the consumer", { stream: stream.origin.stream, begins_at: start });

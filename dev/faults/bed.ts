@@ -43,6 +43,8 @@ export interface BedOptions {
   readonly isPlainRole: boolean;
   /** Source file of the program, from the repository's root. */
   readonly entry: string;
+  /** Exactly this version of nats-server; null for a recent one. */
+  readonly natsVersion: string | null;
 }
 
 /** A processor that is written to, with its one route. */
@@ -125,7 +127,9 @@ export class Bed implements AsyncDisposable {
     const server = resources.use(
       await startPostgres({ settings: { max_connections: "200", ...options.postgresSettings } }),
     );
-    const nats = resources.use(await startNats());
+    const nats = resources.use(
+      await startNats(options.natsVersion === null ? {} : { version: options.natsVersion }),
+    );
     const cuts = new PostgresCuts();
     const drops = new NatsDrops(random);
     drops.confirmedSubject = MONITOR_SUBJECT;

@@ -46,6 +46,7 @@ const USUAL_BED: BedOptions = {
   postgresSettings: {},
   isPlainRole: false,
   entry: "main.ts",
+  natsVersion: null,
 };
 
 const USUAL_LOAD: LoadShape = {

@@ -131,3 +131,11 @@ export async function untilWritten(run: ScenarioRun, table: string): Promise<voi
     countRows(run, table).then((count) => count > 0, () => false);
   await until(hasRows, `rows in ${table}`);
 }
+
+/** Waits until everything published is delivered and settled. */
+export async function untilSettled({ bed }: ScenarioRun): Promise<void> {
+  await until(async () => {
+    const info = await bed.consumer();
+    return info !== null && info.num_pending === 0 && info.num_ack_pending === 0;
+  }, "everything to be settled");
+}

@@ -4,7 +4,15 @@
  */
 import { MONITOR_STREAM, STREAM, SUBJECT } from "./bed.ts";
 import type { LoadShape } from "./load.ts";
-import { type Scenario, type ScenarioRun, until, untilWritten, whileGrowing } from "./scenario.ts";
+import { pruneByHand } from "./prune_by_hand.ts";
+import {
+  type Scenario,
+  type ScenarioRun,
+  until,
+  untilSettled,
+  untilWritten,
+  whileGrowing,
+} from "./scenario.ts";
 
 const HURT_TABLE = "processor-0";
 const HURT_ROUTE = "state-0:processor-0";
@@ -167,38 +175,12 @@ async function untilParked(run: ScenarioRun): Promise<void> {
   await until(async () => await countParked(run) > 0, "rows to be parked");
 }
 
-async function untilSettled({ bed }: ScenarioRun): Promise<void> {
-  await until(async () => {
-    const info = await bed.consumer();
-    return info !== null && info.num_pending === 0 && info.num_ack_pending === 0;
-  }, "everything to be settled");
-}
-
 function parkedAndBack(
   _: ScenarioRun,
   { parkedMessages, unparkedMessages }: { parkedMessages: number; unparkedMessages: number },
 ): string | null {
   if (parkedMessages === 0) return "nothing was parked";
   return unparkedMessages > 0 ? null : "nothing parked was written";
-}
-
-/**
- * The floor's age is a minute at least, longer than a scenario should take: so the entries below the
- * consumer's floor, which is returned, are pruned here as the program would.
- */
-async function pruneByHand(run: ScenarioRun): Promise<number> {
-  await run.pause(run.rounds(2) * 1_000);
-  const floor = (await run.bed.consumer())?.ack_floor.stream_seq ?? 0;
-  if (floor === 0) throw new Error("The consumer has settled nothing yet");
-  await run.bed.sql.begin(async (sql) => {
-    const pruned = await sql`
-      delete from state_tables.delivered where seq <= ${floor} returning stored_ns`;
-    if (pruned.length === 0) throw new Error("The ledger had nothing to prune");
-    const last = pruned.map(({ stored_ns }) => BigInt(stored_ns))
-      .reduce((a, b) => a > b ? a : b);
-    await sql`update state_tables.source set pruned_seq = ${floor}, pruned_ns = ${String(last)}`;
-  });
-  return floor;
 }
 
 /** Statuses of a route, in the order in which the monitor's stream holds them. */

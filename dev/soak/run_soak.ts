@@ -27,6 +27,7 @@ const BED: BedOptions = {
   postgresSettings: {},
   isPlainRole: false,
   entry: "main.ts",
+  natsVersion: null,
 };
 
 const SAMPLE_EVERY_MS = 5_000;

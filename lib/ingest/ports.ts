@@ -259,6 +259,13 @@ export interface SharedFloor {
   readonly storedAt: string | null;
 }
 
+/** The end of what was pruned from the ledger. */
+export interface PrunedFloor {
+  readonly sequence: number;
+  /** When the last entry at or below it was stored; nanoseconds, as in {@linkcode MessageIdentity}. */
+  readonly storedNs: string;
+}
+
 /** What the ledger remembers of a stream. */
 export interface LedgerPosition {
   /** The ledger has seen this origin (whatever incarnation of the consumer). */
@@ -268,7 +275,7 @@ export interface LedgerPosition {
   /** Set instead of `begins` when the last consumer was another program's. */
   readonly shared: SharedFloor | null;
   /** Entries at and below this one were pruned; null while none was. */
-  readonly prunedFloor: { readonly sequence: number; readonly storedNs: string } | null;
+  readonly prunedFloor: PrunedFloor | null;
 }
 
 /** What the start needs to know of the store. */

@@ -4,7 +4,14 @@
  * for, never guessed.
  */
 import { ConfigurationError } from "../errors.ts";
-import type { LedgerPosition, SharedFloor, StartPosition, StoredAt, StreamState } from "./ports.ts";
+import type {
+  LedgerPosition,
+  PrunedFloor,
+  SharedFloor,
+  StartPosition,
+  StoredAt,
+  StreamState,
+} from "./ports.ts";
 
 /** What the decision rests on. */
 export interface StartFacts {
@@ -18,6 +25,8 @@ export interface StartFacts {
   readonly wasAttached: boolean;
   /** The stream still has what `ledger.shared` speaks of; see {@linkcode isUnchanged}. */
   readonly isSharedFloorUnchanged: boolean;
+  /** The stream still has what `ledger.prunedFloor` speaks of; see {@linkcode isPrunedUnchanged}. */
+  readonly isPrunedFloorUnchanged: boolean;
 }
 
 /**
@@ -33,9 +42,7 @@ export function chooseStartPosition(facts: StartFacts): StartPosition {
   // Another program went on from where we were, and we from where it was.
   if (!wasAttached && isBeyondMemory(startFrom, facts)) return startFrom;
   if (ledger.shared !== null) return behindShared(facts, ledger.shared);
-  if (ledger.prunedFloor !== null) {
-    return { kind: "sequence", sequence: ledger.prunedFloor.sequence + 1 };
-  }
+  if (ledger.prunedFloor !== null) return behindPruned(ledger.prunedFloor, facts);
   // What lies before was a predecessor's, then as now.
   if (ledger.begins !== null) return ledger.begins;
   if (ledger.isKnown) return { kind: "all" };
@@ -62,6 +69,39 @@ export async function isUnchanged(
 ): Promise<boolean> {
   if (sequence === 0 || sequence < firstSequence) return true;
   return storedAt !== null && await storedAtNow(sequence) === storedAt;
+}
+
+/**
+ * True when the message at the pruned floor is not younger than what was pruned there, or the stream
+ * has dropped it since. A stream that lost its tail uses sequences again, below the floor as well; a
+ * message that cannot be had proves nothing.
+ */
+export async function isPrunedUnchanged(
+  { sequence, storedNs }: PrunedFloor,
+  { firstSequence, lastSequence }: StreamState,
+  storedAtNow: StoredAt,
+): Promise<boolean> {
+  if (sequence < firstSequence) return true;
+  if (sequence > lastSequence) return false;
+  const text = await storedAtNow(sequence).catch(() => null);
+  return text !== null && Date.parse(text) <= millisecondsOf(storedNs);
+}
+
+/**
+ * Behind the floor; by time where its sequence is another message's by now. What of it was written
+ * is in the ledger.
+ */
+function behindPruned(
+  { sequence, storedNs }: PrunedFloor,
+  { isPrunedFloorUnchanged }: StartFacts,
+): StartPosition {
+  return isPrunedFloorUnchanged
+    ? { kind: "sequence", sequence: sequence + 1 }
+    : { kind: "time", time: new Date(millisecondsOf(storedNs)) };
+}
+
+function millisecondsOf(nanoseconds: string): number {
+  return Number(BigInt(nanoseconds) / 1_000_000n);
 }
 
 /** `START_FROM` names a sequence that the stream has reached and the ledger has not. */

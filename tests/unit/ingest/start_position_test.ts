@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ConfigurationError } from "../../../lib/errors.ts";
 import {
   chooseStartPosition,
+  isPrunedUnchanged,
   isUnchanged,
   type StartFacts,
 } from "../../../lib/ingest/start_position.ts";
@@ -21,6 +22,7 @@ function facts(changes: Partial<StartFacts> = {}): StartFacts {
     hasProcessorTables: false,
     wasAttached: false,
     isSharedFloorUnchanged: true,
+    isPrunedFloorUnchanged: true,
     ...changes,
   };
 }
@@ -40,6 +42,36 @@ Deno.test("chooseStartPosition() begins behind the pruned floor when the ledger 
     kind: "sequence",
     sequence: 9,
   });
+});
+
+Deno.test("chooseStartPosition() begins by time when the floor's sequence is another message's", () => {
+  const ledger = {
+    isKnown: true,
+    begins: { kind: "all" } as const,
+    shared: null,
+    prunedFloor: { sequence: 12, storedNs: "1763976000123456789" },
+  };
+  assert.deepEqual(chooseStartPosition(facts({ ledger, isPrunedFloorUnchanged: false })), {
+    kind: "time",
+    time: new Date(1763976000123),
+  });
+});
+
+Deno.test("isPrunedUnchanged() looks whether the floor's message is younger than what was pruned", async () => {
+  const { stream } = facts();
+  const floor = { sequence: 8, storedNs: "1763976000123456789" };
+  const at = (text: string | null): Promise<string | null> => Promise.resolve(text);
+  const stored = new Date(1763976000123).toISOString();
+  assert.equal(await isPrunedUnchanged(floor, stream, () => at(stored)), true);
+  const later = new Date(1763976000124).toISOString();
+  assert.equal(await isPrunedUnchanged(floor, stream, () => at(later)), false, "used again");
+  assert.equal(await isPrunedUnchanged(floor, stream, () => at(null)), false, "not there");
+  const refuse = (): Promise<never> => Promise.reject(new Error("not permitted"));
+  assert.equal(await isPrunedUnchanged(floor, stream, refuse), false, "nobody can tell");
+  const dropped = { ...stream, firstSequence: 9 };
+  assert.equal(await isPrunedUnchanged(floor, dropped, refuse), true, "dropped since");
+  const cut = { ...stream, lastSequence: 7 };
+  assert.equal(await isPrunedUnchanged(floor, cut, refuse), false, "the stream ends before it");
 });
 
 Deno.test("chooseStartPosition() begins at the start when the ledger knows it and pruned nothing", () => {
