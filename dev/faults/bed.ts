@@ -80,8 +80,8 @@ export class Bed implements AsyncDisposable {
   readonly postgresProxy: FaultProxy;
   readonly drops: NatsDrops;
   readonly cuts: PostgresCuts;
-  /** A client that goes to PostgreSQL without the proxy. */
-  readonly sql: postgres.Sql;
+  /** A client that goes to PostgreSQL without the proxy; another one after a failover. */
+  sql: postgres.Sql;
   readonly connection: NatsConnection;
   readonly stream: JetStreamClient;
   readonly targets: readonly BedTarget[];
@@ -140,10 +140,7 @@ export class Bed implements AsyncDisposable {
       await FaultProxy.open({ targetPort: nats.port, filter: () => drops.filter() }),
     );
     await server.createDatabase("faults");
-    const sql = resources.adopt(
-      postgres(server.url("faults"), { max: 6, onnotice: () => {}, connect_timeout: 2 }),
-      (client) => client.end({ timeout: 1 }),
-    );
+    const sql = resources.adopt(openClient(server), (client) => client.end({ timeout: 1 }));
     await createCatalog(sql);
     await sql.unsafe(`
       create role ${PLAIN_ROLE} login;
@@ -214,6 +211,16 @@ export class Bed implements AsyncDisposable {
     return instance;
   }
 
+  /**
+   * Lets the program's connections to PostgreSQL, and ours, go to another server from now on; its
+   * owner ends it.
+   */
+  failOverTo(server: PostgresServer): void {
+    this.postgresProxy.targetPort = server.port;
+    this.postgresProxy.resetAll();
+    this.sql = this.#resources.adopt(openClient(server), (client) => client.end({ timeout: 1 }));
+  }
+
   /** Instances that nobody ended. */
   get running(): readonly Instance[] {
     return this.instances.filter(({ end }) => end === "running");
@@ -270,6 +277,10 @@ export class Bed implements AsyncDisposable {
     };
     return JSON.stringify({ messageConfig: { routes: [consume, monitor] } }); // JSON is YAML
   }
+}
+
+function openClient(server: PostgresServer): postgres.Sql {
+  return postgres(server.url("faults"), { max: 6, onnotice: () => {}, connect_timeout: 2 });
 }
 
 async function addTargets(sql: postgres.Sql, options: BedOptions): Promise<BedTarget[]> {

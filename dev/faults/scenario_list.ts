@@ -2,6 +2,7 @@
 import type { Scenario } from "./scenario.ts";
 import { CRASH_SCENARIOS } from "./scenarios_crash.ts";
 import { DATABASE_SCENARIOS } from "./scenarios_database.ts";
+import { FAILOVER_SCENARIOS } from "./scenarios_failover.ts";
 import { LOST_TAIL_SCENARIOS } from "./scenarios_lost_tail.ts";
 import { NATS_SCENARIOS } from "./scenarios_nats.ts";
 import { PARKING_SCENARIOS } from "./scenarios_parking.ts";
@@ -15,6 +16,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SERVICE_SCENARIOS,
   ...CRASH_SCENARIOS,
   ...POSTGRES_SCENARIOS,
+  ...FAILOVER_SCENARIOS,
   ...NATS_SCENARIOS,
   ...LOST_TAIL_SCENARIOS,
   ...TABLE_SCENARIOS,

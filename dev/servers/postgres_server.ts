@@ -228,11 +228,15 @@ async function launchPostgres(place: PostgresPlace, port: number): Promise<Serve
   }
 }
 
-/** The postmaster writes `ready` into line 8 of its pid file; a crash leaves an older file behind. */
+/**
+ * The postmaster writes `ready` into line 8 of its pid file, `standby` when it may be read only; a
+ * crash leaves an older file behind.
+ */
 async function readReadiness(pidFile: string, pid: number): Promise<true | null> {
   try {
     const lines = (await Deno.readTextFile(pidFile)).split("\n");
-    return lines[0] === String(pid) && lines[7]?.trim() === "ready" ? true : null;
+    const isUp = ["ready", "standby"].includes(lines[7]?.trim() ?? "");
+    return lines[0] === String(pid) && isUp ? true : null;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
