@@ -55,7 +55,8 @@ export class StatusReporter {
   readonly #log: Log;
   readonly #counters: Counters;
   readonly #stop = new AbortController();
-  readonly #stopped = Promise.withResolvers<null>();
+  /** Gives the window that is being published up. */
+  #leaveWindow: (() => void) | null = null;
   #queue: Waiting[] = [];
   #worker: Promise<void> | null = null;
   #remindAtMs = 0;
@@ -94,7 +95,7 @@ export class StatusReporter {
       ]);
     }
     this.#stop.abort(new Error("The status reporter was closed"));
-    this.#stopped.resolve(null);
+    this.#leaveWindow?.();
     this.#giveUp(this.#queue.length, "the service stops");
     await this.#worker;
   }
@@ -132,10 +133,13 @@ export class StatusReporter {
 
   /** Publishes a window and returns what failed, in order; at a stop that is what is not stored. */
   async #publishAll(publisher: StatusPublisher, window: Waiting[]): Promise<Waiting[]> {
+    // Of this window alone: what lives longer would keep every race against it.
+    const left = new Promise<null>((resolve) => this.#leaveWindow = () => resolve(null));
     const outcomes = await Promise.race([
       Promise.allSettled(window.map(({ status }) => publisher.publish(status))),
-      this.#stopped.promise,
+      left,
     ]);
+    this.#leaveWindow = null;
     if (outcomes === null) return window;
     const failed: Waiting[] = [];
     for (const [index, waiting] of window.entries()) {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import v8 from "node:v8";
+import vm from "node:vm";
 import { Counters } from "../../../lib/ingest/counters.ts";
 import type { RouteStatus } from "../../../lib/ingest/ports.ts";
 import { StatusReporter } from "../../../lib/ingest/status_reporter.ts";
@@ -20,14 +22,15 @@ interface Reported {
 }
 
 /** A reporter whose monitor answers as `answer` says. */
-function reporterTo(answer: (status: RouteStatus) => Promise<void>): Reported {
+function reporterTo(answer: (status: RouteStatus) => Promise<unknown>): Reported {
   const clock = new FakeClock();
   const counters = new Counters();
   const published: RouteStatus[] = [];
   const publisher = {
-    publish: (status: RouteStatus): Promise<void> => {
+    publish: async (status: RouteStatus): Promise<void> => {
       published.push(status);
-      return answer(status);
+      // Whatever it is that the promise resolves to.
+      return await answer(status) as void;
     },
   };
   const reporter = new StatusReporter({ publisher, clock, log: SILENT, counters });
@@ -62,4 +65,21 @@ Deno.test("StatusReporter.drain() waits for what is under way, and no longer tha
   await reported;
   assert.equal(counters.statusesLost, 2);
   assert.equal(counters.statuses, 0);
+});
+
+// Each window raced against one promise that lived as long as the reporter, which kept them all.
+Deno.test("StatusReporter keeps nothing of what the monitor has stored", async () => {
+  const answers: WeakRef<object>[] = [];
+  const { reporter } = reporterTo(() => {
+    const answer = {};
+    answers.push(new WeakRef(answer));
+    return Promise.resolve(answer);
+  });
+  for (let count = 0; count < 10; count++) await reporter.report([statusOf("a")]);
+  v8.setFlagsFromString("--expose-gc");
+  const collect: () => void = vm.runInNewContext("gc");
+  await new Promise((resolve) => setTimeout(resolve)); // a target lives on in the job that saw it
+  collect();
+  assert.equal(answers.length, 10);
+  assert.equal(answers.filter((answer) => answer.deref() !== undefined).length, 0);
 });
