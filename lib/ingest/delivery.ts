@@ -53,8 +53,8 @@ export interface Settlement {
 /** One message as a source hands it over. */
 export interface IncomingMessage extends Settlement {
   /**
-   * Payload as it came: a view, until {@linkcode detach} of a read buffer, which never changes but is
-   * pinned as a whole.
+   * Payload as it came. Until {@linkcode detach} it is a view of a read buffer, which never changes
+   * but is pinned as a whole.
    */
   readonly payload: Uint8Array;
   readonly payloadBytes: number;

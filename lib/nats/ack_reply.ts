@@ -78,14 +78,14 @@ export class AckReply {
     );
     this.deliveryCount = numberBetween(bytes, front + 1, deliveries);
     this.sequence = numberBetween(bytes, deliveries + 1, sequence);
-    if (numberBetween(bytes, consumerSequence + 1, stored) < 0) return false;
     this.#readStored(bytes, consumerSequence + 1, stored);
     if (this.deliveryCount < 0 || this.sequence < 0) return false;
+    if (this.storedSeconds < 0 || this.storedFraction < 0) return false;
     if (tokens === TOKENS_SHORT) this.#front = bytes.slice(start, front + 1);
     return true;
   }
 
-  /** The digits between two positions. */
+  /** The number between two positions; a part that is none is -1. */
   #readStored(bytes: Uint8Array, start: number, end: number): void {
     const point = Math.max(start, end - FRACTION_DIGITS);
     this.storedSeconds = point === start ? 0 : numberBetween(bytes, start, point);

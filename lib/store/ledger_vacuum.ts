@@ -51,8 +51,8 @@ export interface LedgerVacuumOptions {
 /** See the top of this file. */
 export class LedgerVacuum {
   readonly #options: LedgerVacuumOptions;
-  #prunedEntries = 0;
-  #isFirst = true;
+  /** Since the last VACUUM; nobody knows what the program before this one left. */
+  #prunedEntries = PRUNED_MIN;
   #hasToldRights = false;
 
   constructor(options: LedgerVacuumOptions) {
@@ -72,7 +72,7 @@ export class LedgerVacuum {
   async run(signal: AbortSignal): Promise<void> {
     const { open, clock } = this.#options;
     if (open === null || signal.aborted) return;
-    if (!this.#isFirst && this.#prunedEntries < PRUNED_MIN) return;
+    if (this.#prunedEntries < PRUNED_MIN) return;
     const prunedEntries = this.#prunedEntries;
     const statementMs = STATEMENT_MS_MAX;
     const sessionMs = SESSION_MS_MAX;
@@ -85,7 +85,6 @@ export class LedgerVacuum {
       if (signal.aborted) return; // it is why
       throw storeUnavailable(error, "vacuum the ledger");
     }
-    this.#isFirst = false;
     // What was pruned meanwhile may be left.
     this.#prunedEntries -= prunedEntries;
   }

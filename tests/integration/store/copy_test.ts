@@ -195,22 +195,6 @@ Deno.test("copyAmong() carries out no COMMIT behind data that is refused", async
   assert.equal((await database.sql`select from t`).length, 0);
 });
 
-Deno.test("copyAmong() is not waiting for the server while its data is held back", async () => {
-  await using fixture = await setup();
-  const { session } = fixture;
-  const held: (number | null)[] = [];
-  const sent: (number | null)[] = [];
-  await session.copyAmong(COPY, lines("1"), {
-    onReady: () => {
-      held.push(session.busySinceMs);
-    },
-    onEnd: () => sent.push(session.busySinceMs),
-  });
-  assert.deepEqual(held, [null]);
-  assert.deepEqual(sent.map((sinceMs) => typeof sinceMs), ["number"]);
-  assert.equal(session.busySinceMs, null);
-});
-
 Deno.test("copyAmong() leaves nothing under way when its data is let go after the end", async () => {
   await using fixture = await setup();
   const { session, database } = fixture;

@@ -1,5 +1,6 @@
 /** Sessions and transactions on a real server: what a lost connection can, and cannot, do. */
 import assert from "node:assert/strict";
+import { type Clock, systemClock } from "../../../lib/clock.ts";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
 import { StatementError } from "../../../lib/store/statement_error.ts";
 import type { Session } from "../../../lib/store/session.ts";
@@ -22,10 +23,10 @@ interface SessionFixture extends AsyncDisposable {
   readonly pid: number;
 }
 
-async function setup(): Promise<SessionFixture> {
+async function setup(clock: Clock = systemClock): Promise<SessionFixture> {
   const database = await freshDatabase(server);
   await database.sql`create table t (a int)`;
-  const session = await openTestSession(database.dsn);
+  const session = await openTestSession(database.dsn, clock);
   const [row] = await session.queryOnce<{ pid: number }>("SELECT pg_backend_pid() AS pid");
   return {
     database,
@@ -172,14 +173,9 @@ Deno.test("inTransaction() leaves no setting behind", async () => {
 });
 
 Deno.test("Session counts no time while the client holds the data of a COPY back", async () => {
-  await using database = await freshDatabase(server);
-  await database.sql`create table t (a int)`;
   const clock = new FakeClock();
-  await using resources = new AsyncDisposableStack();
-  const session = resources.adopt(
-    await openTestSession(database.dsn, clock),
-    (opened) => opened.close(),
-  );
+  await using fixture = await setup(clock);
+  const { session } = fixture;
   let sentFromMs: number | null = null;
   await session.copyAmong("BEGIN; COPY t (a) FROM STDIN; COMMIT", [encodeLines(["1"]).bytes], {
     onReady: async () => {
@@ -191,18 +187,13 @@ Deno.test("Session counts no time while the client holds the data of a COPY back
   });
   assert.equal(sentFromMs, clock.monotonic());
   assert.equal(session.busySinceMs, null);
-  assert.equal(await countRows(database), 1);
+  assert.equal(await countRows(fixture.database), 1);
 });
 
 Deno.test("Session counts the time anew when a COPY held back is called off", async () => {
-  await using database = await freshDatabase(server);
-  await database.sql`create table t (a int)`;
   const clock = new FakeClock();
-  await using resources = new AsyncDisposableStack();
-  const session = resources.adopt(
-    await openTestSession(database.dsn, clock),
-    (opened) => opened.close(),
-  );
+  await using fixture = await setup(clock);
+  const { session } = fixture;
   const reason = new Error("not now");
   const failed = assert.rejects(
     session.copyAmong("COPY t (a) FROM STDIN", [encodeLines(["1"]).bytes], {
