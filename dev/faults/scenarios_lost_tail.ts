@@ -99,8 +99,7 @@ async function loseTail(
 
 /**
  * As the report says: the program makes it anew, and what was written already is dropped. Few messages
- * are published before, so that the old consumer delivers none: of one that is deleted while it is at
- * work, nats-server 2.10.25 was seen to give the new one the position.
+ * are published before, so that the old consumer delivers none.
  */
 async function makeConsumerAnew(run: ScenarioRun, loss: LostTail): Promise<void> {
   const { bed, publisher } = run;

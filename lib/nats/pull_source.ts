@@ -187,7 +187,7 @@ export class PullSource implements NatsSource {
     const { code, description } = headers;
     const pendingMessages = headers.get("Nats-Pending-Messages");
     const status = readPullStatus({ code, description, pendingMessages });
-    if (status.kind === "lost") return this.#renew(`${code} ${description}`);
+    if (status.kind === "lost") return this.#renew(`${code} ${description}`, true);
     if (status.kind === "refused") {
       this.#repeated.warn(`The consumer refuses a pull request: ${description}`);
     }
@@ -244,11 +244,16 @@ export class PullSource implements NatsSource {
     this.#renew("reconnected");
   }
 
-  /** Looks what consumer is there, attaches to it, and asks anew. */
-  #renew(reason: string): void {
+  /**
+   * Looks what consumer is there, attaches to it, and asks anew.
+   *
+   * @param isLost the server said that the consumer is gone: until it is known, nothing is settled
+   */
+  #renew(reason: string, isLost = false): void {
     if (this.#mode === "stopped" || this.#mode === "idle" || this.#renewing !== null) return;
     const { attachment, log, clock } = this.#options;
     log.debug("Looking the consumer up", { reason });
+    if (isLost) this.#messageSource.isGone = true;
     this.#epoch++;
     this.#window.reset();
     const restart = this.#restartRenewal = new AbortController();
@@ -258,7 +263,7 @@ export class PullSource implements NatsSource {
       if (restart.signal.aborted) return;
       this.#window = this.#newWindow();
       this.#times = pullTimes(attachment.binding.config);
-      this.#messageSource = this.#newMessageSource();
+      this.#messageSource = this.#currentMessageSource();
       this.#heardMs = clock.monotonic();
       this.#renewing = null;
       this.#pull();
@@ -285,11 +290,18 @@ export class PullSource implements NatsSource {
     });
   }
 
+  /** The one that messages have, unless the consumer is another one by now. */
+  #currentMessageSource(): MessageSource {
+    const before = this.#messageSource;
+    before.isGone = before.origin !== this.#options.attachment.binding.origin;
+    return before.isGone ? this.#newMessageSource() : before;
+  }
+
   #newMessageSource(): MessageSource {
     const { connection, attachment } = this.#options;
     const { origin, limits } = attachment.binding;
     const { client: publisher, acks } = connection;
-    return { publisher, acks, origin, maxDeliver: limits.maxDeliver };
+    return { publisher, acks, origin, maxDeliver: limits.maxDeliver, isGone: false };
   }
 }
 

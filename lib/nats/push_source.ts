@@ -165,7 +165,7 @@ export class PushSource implements NatsSource {
     connection.probe();
     attachment.isCurrent().then((isCurrent) => {
       this.#heardMs = clock.monotonic();
-      if (!isCurrent) this.#renew("the consumer is gone");
+      if (!isCurrent) this.#renew("the consumer is gone", true);
     }).catch((error) => {
       // Asked again with the next tick.
       log.debug("The consumer cannot be looked up", { reason: String(error) });
@@ -180,10 +180,12 @@ export class PushSource implements NatsSource {
     this.#renew("reconnected");
   }
 
-  #renew(reason: string): void {
+  /** @param isLost the server said that the consumer is gone: until it is known, nothing is settled */
+  #renew(reason: string, isLost = false): void {
     const isUnderWay = this.#renewing !== null && !this.#restartRenewal.signal.aborted;
     if (this.#mode !== "flowing" || isUnderWay) return;
     this.#options.log.debug("Looking the consumer up", { reason });
+    if (isLost) this.#messageSource.isGone = true;
     const restart = this.#restartRenewal = new AbortController();
     const signal = AbortSignal.any([this.#stopped.signal, restart.signal]);
     // After the one before: subscriptions are changed by one renewal at a time.
@@ -203,6 +205,7 @@ export class PushSource implements NatsSource {
     const before = attachment.binding;
     await attachment.renew(signal);
     const { origin, config } = attachment.binding;
+    this.#messageSource.isGone = origin !== before.origin;
     if (origin === before.origin) return;
     this.#messageSource = this.#newMessageSource();
     const isElsewhere = config.deliver_subject !== before.config.deliver_subject ||
@@ -217,6 +220,6 @@ export class PushSource implements NatsSource {
     const { connection, attachment } = this.#options;
     const { origin, limits } = attachment.binding;
     const { client: publisher, acks } = connection;
-    return { publisher, acks, origin, maxDeliver: limits.maxDeliver };
+    return { publisher, acks, origin, maxDeliver: limits.maxDeliver, isGone: false };
   }
 }

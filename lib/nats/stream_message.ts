@@ -1,8 +1,8 @@
 /**
  * A JetStream message on its way in, and its settlement. Tens of thousands of them wait in batches:
  * so one object a message, without closures, which holds numbers and one view that it shares with
- * its neighbours. Settlements are published without waiting: one that is lost costs a redelivery,
- * which the ledger drops.
+ * its neighbours. Settlements are published without waiting: one that is lost, or kept back from
+ * another incarnation of the consumer, costs a redelivery, which the ledger drops.
  */
 import type { IncomingMessage, MessageIdentity, StreamOrigin } from "../ingest/delivery.ts";
 import { type AckReply, storedNsOf } from "./ack_reply.ts";
@@ -20,6 +20,12 @@ export interface MessageSource {
   readonly origin: StreamOrigin;
   /** Deliveries of one message; Infinity when unlimited. */
   readonly maxDeliver: number;
+  /**
+   * This incarnation of the consumer is gone, or seems to be: nothing is settled. The one in its place
+   * has the same subjects, and nats-server before 2.10.26 goes on behind an acked message that it
+   * never delivered (nats-server pull request 6469): what lies before would be skipped.
+   */
+  isGone: boolean;
 }
 
 /** Where in some bytes a message's parts stand. */
@@ -104,6 +110,7 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
   }
 
   ack(): void {
+    if (this.#source.isGone) return;
     this.#source.acks.add(this.#bytes, this.#replyStart, this.#replyEnd);
   }
 
@@ -122,6 +129,7 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
   }
 
   #settle(payload: Uint8Array): void {
+    if (this.#source.isGone) return;
     const reply = decoder.decode(this.#bytes.subarray(this.#replyStart, this.#replyEnd));
     try {
       this.#source.publisher.publish(reply, payload);

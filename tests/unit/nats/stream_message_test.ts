@@ -37,7 +37,7 @@ function recorded(maxDeliver = Infinity): Recorded {
     },
   };
   const acks = new AckSender((frames) => published.push(new TextDecoder().decode(frames)));
-  const source = { publisher, acks, origin: ORIGIN, maxDeliver };
+  const source = { publisher, acks, origin: ORIGIN, maxDeliver, isGone: false };
   const bytes = new Uint8Array(FRAME);
   return { message: messageIn(source, bytes), source, bytes, published };
 }
@@ -77,8 +77,19 @@ Deno.test("StreamMessage does not throw when the connection is closed", () => {
     },
   };
   const acks = new AckSender(() => {});
-  const source = { publisher, acks, origin: ORIGIN, maxDeliver: Infinity };
+  const source = { publisher, acks, origin: ORIGIN, maxDeliver: Infinity, isGone: false };
   messageIn(source, FRAME).term();
+});
+
+Deno.test("StreamMessage settles nothing once its consumer is gone", async () => {
+  const { message, source, published } = recorded();
+  source.isGone = true;
+  message.ack();
+  message.extend();
+  message.term();
+  message.nak(0);
+  await Promise.resolve();
+  assert.deepEqual(published, []);
 });
 
 Deno.test("StreamMessage knows its last delivery", () => {
