@@ -17,7 +17,10 @@ const MEMORY_MAX = 400 * 1024 * 1024;
 /** Ids named in a sentence at most. */
 const IDS_SHOWN = 5;
 
-/** Compares all tables, those of a processor together; of the spoiled ones only what is there twice or was never published. */
+/**
+ * Compares all tables, those of a processor together; of the spoiled ones only what is there twice or
+ * was never published.
+ */
 export async function compareTables(
   bed: Bed,
   published: readonly LoadMessage[],
