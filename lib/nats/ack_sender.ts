@@ -1,7 +1,7 @@
 /**
  * Sends acks many at a time: those of one synchronous stretch of the program share frames, one piece
- * for hundreds of them instead of three buffers each. Nothing waits longer than that stretch. What
- * is lost with a connection costs a redelivery, which the ledger drops.
+ * for hundreds of them instead of three buffers each. Nothing waits longer than that stretch, unless
+ * it is held back. What is lost with a connection costs a redelivery, which the ledger drops.
  */
 
 /** Acks of one frame; makes it about as long as what the client sends at once. */
@@ -20,6 +20,8 @@ export class AckSender {
   #frames = new Uint8Array(FRAMES_BYTES);
   #length = 0;
   #count = 0;
+  /** Frames that are held back; null while nothing is. */
+  #held: Uint8Array[] | null = null;
 
   /** @param send takes frames of the protocol and never throws */
   constructor(send: (frames: Uint8Array) => void) {
@@ -44,6 +46,28 @@ export class AckSender {
     else if (this.#count === 1) queueMicrotask(() => this.#flush());
   }
 
+  /**
+   * Holds acks back from now on: those given while the connection is away would be sent with the next
+   * one, before anybody can know whether the consumer is still the one that they are for.
+   */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** Sends what was held back. */
+  release(): void {
+    const held = this.#held;
+    this.#held = null;
+    for (const frames of held ?? []) this.#send(frames);
+  }
+
+  /** Forgets what was held back: it is for a consumer that is gone. */
+  drop(): void {
+    if (this.#held === null) return;
+    this.#flush();
+    this.#held = null;
+  }
+
   #makeRoom(length: number): void {
     this.#flush();
     if (length > this.#frames.length) this.#frames = new Uint8Array(length);
@@ -54,6 +78,7 @@ export class AckSender {
     const frames = this.#frames.slice(0, this.#length);
     this.#length = 0;
     this.#count = 0;
-    this.#send(frames);
+    if (this.#held === null) this.#send(frames);
+    else this.#held.push(frames);
   }
 }

@@ -4,7 +4,7 @@
  * once what is wrong.
  */
 import { jetstreamManager } from "@nats-io/jetstream";
-import type { JetStreamManager } from "@nats-io/jetstream";
+import type { ConsumerInfo, JetStreamManager } from "@nats-io/jetstream";
 import type { Clock } from "../clock.ts";
 import type { AckFloor, ChooseStart, SharedFloor } from "../ingest/ports.ts";
 import type { Log } from "../log.ts";
@@ -17,6 +17,11 @@ import { RepeatedLog } from "./repeated_log.ts";
 
 /** Longest wait for an answer of the JetStream API, in milliseconds. */
 export const API_TIMEOUT_MS = 5_000;
+
+/** The server has no longer the incarnation of the consumer that was attached to. */
+export class ConsumerGoneError extends Error {
+  override readonly name = "ConsumerGoneError";
+}
 
 /** What {@linkcode Attachment.open} needs. */
 export interface AttachmentOptions {
@@ -109,35 +114,37 @@ export class Attachment {
   /**
    * Messages that all instances hold unsettled.
    *
-   * @throws {Error} the server does not answer, or the consumer is gone
+   * @throws {ConsumerGoneError} the consumer is gone, or another one by now
+   * @throws {Error} the server does not answer
    */
   async ackPending(): Promise<number> {
-    const { stream, consumer } = this.#binding.origin;
-    try {
-      return (await this.#api.consumers.info(stream, consumer)).num_ack_pending;
-    } catch (error) {
-      throw apiFailure(`look the consumer '${consumer}' up`, error);
-    }
+    return (await this.#info()).num_ack_pending;
   }
 
   /**
    * What the consumer has settled.
    *
-   * @throws {Error} the server does not answer, or the consumer is gone or another one by now
+   * @throws {ConsumerGoneError} the consumer is gone, or another one by now
+   * @throws {Error} the server does not answer
    */
   async ackFloor(): Promise<AckFloor> {
     const { origin, isShared } = this.#binding;
+    const sequence = (await this.#info()).ack_floor.stream_seq;
+    const shared = isShared ? await this.#sharedFloorAt(sequence) : undefined;
+    return { origin, sequence, shared };
+  }
+
+  async #info(): Promise<ConsumerInfo> {
+    const { stream, consumer, consumerCreated } = this.#binding.origin;
+    const action = `look the consumer '${consumer}' up`;
     try {
-      const info = await this.#api.consumers.info(origin.stream, origin.consumer);
-      if (info.created === origin.consumerCreated) {
-        const sequence = info.ack_floor.stream_seq;
-        const shared = isShared ? await this.#sharedFloorAt(sequence) : undefined;
-        return { origin, sequence, shared };
-      }
+      const info = await this.#api.consumers.info(stream, consumer);
+      if (info.created === consumerCreated) return info;
     } catch (error) {
-      throw apiFailure(`look the consumer '${origin.consumer}' up`, error);
+      const failure = apiFailure(action, error);
+      throw isNotFound(error) ? new ConsumerGoneError(failure.message, { cause: error }) : failure;
     }
-    throw new Error(`The consumer '${origin.consumer}' was made anew`);
+    throw new ConsumerGoneError(`Cannot ${action} as it was made anew`);
   }
 
   async #sharedFloorAt(sequence: number): Promise<SharedFloor> {

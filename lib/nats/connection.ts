@@ -72,9 +72,14 @@ export interface Connection extends AsyncDisposable {
    * once the server has answered it knows of every subscription that was made before.
    */
   probe(): Promise<void>;
+  /** Calls the listener after each disconnect until the handle is disposed. */
+  onDisconnect(listener: () => void): Disposable;
   /** Calls the listener after each reconnect until the handle is disposed. */
   onReconnect(listener: () => void): Disposable;
 }
+
+/** Who is told. */
+type Listeners = Readonly<Record<"disconnect" | "reconnect", Set<() => void>>>;
 
 /**
  * Connects once, to any of the servers.
@@ -85,7 +90,7 @@ export interface Connection extends AsyncDisposable {
 export async function openConnection(options: OpenConnectionOptions): Promise<Connection> {
   const servers = parseNatsUrls(options.urls, "ROUTING_FILE: url");
   const { connection: client, tap, sendFrames } = await dial(servers, options);
-  const listeners = new Set<() => void>();
+  const listeners: Listeners = { disconnect: new Set(), reconnect: new Set() };
   const state = { isConnected: true, isWanted: true };
   const watching = watch({ client, listeners, state, options });
   const ending = new AbortController();
@@ -103,10 +108,8 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
       return probing ??= probeOnce(client, state, { ...options, signal: ending.signal })
         .finally(() => probing = null);
     },
-    onReconnect(listener): Disposable {
-      listeners.add(listener);
-      return { [Symbol.dispose]: () => listeners.delete(listener) };
-    },
+    onDisconnect: (listener) => addListener(listeners.disconnect, listener),
+    onReconnect: (listener) => addListener(listeners.reconnect, listener),
     async [Symbol.asyncDispose](): Promise<void> {
       state.isWanted = false;
       ending.abort();
@@ -115,6 +118,11 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
       await watching;
     },
   };
+}
+
+function addListener(listeners: Set<() => void>, listener: () => void): Disposable {
+  listeners.add(listener);
+  return { [Symbol.dispose]: () => listeners.delete(listener) };
 }
 
 async function dial(
@@ -223,7 +231,7 @@ async function probeOnce(
 async function watch(
   { client, listeners, state, options: { clock, log } }: {
     client: NatsConnection;
-    listeners: Set<() => void>;
+    listeners: Listeners;
     state: { isConnected: boolean; readonly isWanted: boolean };
     options: OpenConnectionOptions;
   },
@@ -238,6 +246,7 @@ async function watch(
         downSinceMs = clock.monotonic();
         attempts = 0;
         repeated.warn("Disconnected from NATS, reconnecting", { server: status.server });
+        for (const listener of [...listeners.disconnect]) listener();
         return;
       case "reconnecting":
         attempts++;
@@ -249,7 +258,7 @@ async function watch(
           attempts,
           down_ms: Math.round(clock.monotonic() - downSinceMs),
         });
-        for (const listener of [...listeners]) listener();
+        for (const listener of [...listeners.reconnect]) listener();
         return;
       case "error":
         repeated.warn(`NATS reports an error: ${status.error.message}`);

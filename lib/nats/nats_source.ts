@@ -5,6 +5,7 @@ import type { IncomingMessage } from "../ingest/delivery.ts";
 import type { Source } from "../ingest/ports.ts";
 import type { StreamLimits } from "../ingest/start_advice.ts";
 import type { Log } from "../log.ts";
+import { ConsumerGoneError } from "./attachment.ts";
 
 /** A source that can say what is wrong with it. */
 export interface NatsSource extends Source {
@@ -37,5 +38,18 @@ export function handOver(
       error: error instanceof Error ? error.stack : String(error),
     });
     message.nak(FAILED_DELAY_MS);
+  }
+}
+
+/** Asks about the consumer; an answer that says it is gone goes to `onGone` before it is thrown. */
+export async function askConsumer<T>(
+  ask: () => Promise<T>,
+  onGone: (reason: string) => void,
+): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof ConsumerGoneError) onGone(error.message);
+    throw error;
   }
 }

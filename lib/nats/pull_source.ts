@@ -13,7 +13,7 @@ import type { Log } from "../log.ts";
 import { AckReply } from "./ack_reply.ts";
 import type { Attachment } from "./attachment.ts";
 import type { Connection } from "./connection.ts";
-import { handOver, type NatsSource } from "./nats_source.ts";
+import { askConsumer, handOver, type NatsSource } from "./nats_source.ts";
 import { type PullTimes, pullTimes } from "./pull_times.ts";
 import { readPullStatus } from "./pull_status.ts";
 import { PullWindow } from "./pull_window.ts";
@@ -105,6 +105,7 @@ export class PullSource implements NatsSource {
         this.#onStored(this.#read(bytes, place), onMessage);
       }),
     );
+    this.#open.use(connection.onDisconnect(() => connection.acks.hold()));
     this.#open.use(connection.onReconnect(() => this.#onReconnect()));
     this.#open.use(clock.every(TICK_MS, () => this.#tick()));
     this.#heardMs = clock.monotonic();
@@ -123,11 +124,13 @@ export class PullSource implements NatsSource {
   }
 
   async ackFloor(): Promise<AckFloor> {
-    return await this.#options.attachment.ackFloor();
+    const { attachment } = this.#options;
+    return await askConsumer(() => attachment.ackFloor(), (reason) => this.#renew(reason, true));
   }
 
   async ackPending(): Promise<number> {
-    return await this.#options.attachment.ackPending();
+    const { attachment } = this.#options;
+    return await askConsumer(() => attachment.ackPending(), (reason) => this.#renew(reason, true));
   }
 
   async health(): Promise<string | null> {
@@ -290,10 +293,13 @@ export class PullSource implements NatsSource {
     });
   }
 
-  /** The one that messages have, unless the consumer is another one by now. */
+  /** The one that messages have, unless the consumer is another one by now: decides on acks held. */
   #currentMessageSource(): MessageSource {
+    const { attachment, connection } = this.#options;
     const before = this.#messageSource;
-    before.isGone = before.origin !== this.#options.attachment.binding.origin;
+    before.isGone = before.origin !== attachment.binding.origin;
+    if (before.isGone) connection.acks.drop();
+    else connection.acks.release();
     return before.isGone ? this.#newMessageSource() : before;
   }
 

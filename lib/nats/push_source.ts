@@ -13,7 +13,7 @@ import type { Log } from "../log.ts";
 import { AckReply } from "./ack_reply.ts";
 import type { Attachment } from "./attachment.ts";
 import type { Connection } from "./connection.ts";
-import { handOver, type NatsSource } from "./nats_source.ts";
+import { askConsumer, handOver, type NatsSource } from "./nats_source.ts";
 import { RepeatedLog } from "./repeated_log.ts";
 import { messageOf, type MessageSource } from "./stream_message.ts";
 import { drainSubscription } from "./subscription_drain.ts";
@@ -82,6 +82,7 @@ export class PushSource implements NatsSource {
     this.#receive = onMessage;
     this.#heardMs = clock.monotonic();
     this.#subscribe();
+    this.#open.use(connection.onDisconnect(() => connection.acks.hold()));
     this.#open.use(connection.onReconnect(() => this.#onReconnect()));
     this.#open.use(clock.every(TICK_MS, () => this.#tick()));
   }
@@ -91,11 +92,13 @@ export class PushSource implements NatsSource {
   resume(): void {}
 
   async ackFloor(): Promise<AckFloor> {
-    return await this.#options.attachment.ackFloor();
+    const { attachment } = this.#options;
+    return await askConsumer(() => attachment.ackFloor(), (reason) => this.#renew(reason, true));
   }
 
   async ackPending(): Promise<number> {
-    return await this.#options.attachment.ackPending();
+    const { attachment } = this.#options;
+    return await askConsumer(() => attachment.ackPending(), (reason) => this.#renew(reason, true));
   }
 
   async health(): Promise<string | null> {
@@ -201,12 +204,13 @@ export class PushSource implements NatsSource {
   }
 
   async #attachAgain(signal: AbortSignal): Promise<void> {
-    const { attachment, clock } = this.#options;
+    const { attachment, clock, connection } = this.#options;
     const before = attachment.binding;
     await attachment.renew(signal);
     const { origin, config } = attachment.binding;
     this.#messageSource.isGone = origin !== before.origin;
-    if (origin === before.origin) return;
+    if (origin === before.origin) return connection.acks.release();
+    connection.acks.drop();
     this.#messageSource = this.#newMessageSource();
     const isElsewhere = config.deliver_subject !== before.config.deliver_subject ||
       config.deliver_group !== before.config.deliver_group;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { AckSender } from "../../../lib/nats/ack_sender.ts";
 
 interface Recorded {
+  readonly acks: AckSender;
   readonly add: (reply: string) => void;
   readonly frames: string[];
 }
@@ -14,7 +15,7 @@ function recorded(): Recorded {
     acks.add(bytes, 6, bytes.length - 3);
     bytes.fill(0); // what was handed over may be used again
   };
-  return { add, frames };
+  return { acks, add, frames };
 }
 
 Deno.test("AckSender sends the acks of one synchronous stretch as one piece, in order", async () => {
@@ -50,4 +51,41 @@ Deno.test("AckSender sends reply subjects however long they are", async () => {
   for (const reply of replies) add(reply);
   await Promise.resolve();
   assert.equal(frames.join(""), replies.map((reply) => `PUB ${reply} 4\r\n+ACK\r\n`).join(""));
+});
+
+Deno.test("AckSender sends what it held back, in order, and what comes behind", async () => {
+  const { acks, add, frames } = recorded();
+  add("before");
+  acks.hold();
+  await Promise.resolve();
+  add("held");
+  await Promise.resolve();
+  acks.hold();
+  assert.deepEqual(frames, []);
+  acks.release();
+  add("behind");
+  await Promise.resolve();
+  const sent = ["before", "held", "behind"].map((reply) => `PUB ${reply} 4\r\n+ACK\r\n`);
+  assert.deepEqual(frames, sent);
+});
+
+Deno.test("AckSender forgets what it held back when that is to be dropped, and goes on", async () => {
+  const { acks, add, frames } = recorded();
+  acks.hold();
+  add("held");
+  await Promise.resolve();
+  add("in this stretch");
+  acks.drop();
+  add("behind");
+  await Promise.resolve();
+  assert.deepEqual(frames, ["PUB behind 4\r\n+ACK\r\n"]);
+});
+
+Deno.test("AckSender drops nothing that was not held back", async () => {
+  const { acks, add, frames } = recorded();
+  add("given");
+  acks.drop();
+  acks.release();
+  await Promise.resolve();
+  assert.deepEqual(frames, ["PUB given 4\r\n+ACK\r\n"]);
 });
