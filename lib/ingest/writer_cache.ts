@@ -12,6 +12,9 @@ import type { WriterContext } from "./writer_context.ts";
 /** How often the timer runs, in milliseconds: the precision of a batch window. */
 const SWEEP_MS = 100;
 
+/** Rounds of the timer between two looks for writers that were idle for long. */
+const EVICTION_SWEEPS = 10;
+
 /** How often the server is asked what is unsettled while anything is held, in milliseconds. */
 const PENDING_POLL_MS = 1_000;
 
@@ -41,8 +44,11 @@ export interface WriterCacheOptions {
 export class WriterCache implements Disposable {
   readonly #options: WriterCacheOptions;
   readonly #writers = new Map<string, BatchWriter>();
+  /** Those that may have something to do: thousands of idle ones cost the timer nothing. */
+  readonly #active = new Set<BatchWriter>();
   readonly #clock: Clock;
   readonly #timer: Disposable;
+  #sweeps = 0;
   #extendedAtMs: number;
   #polledAtMs: number;
   #pollMs = PENDING_POLL_MS;
@@ -67,6 +73,7 @@ export class WriterCache implements Disposable {
       writer = new BatchWriter(record.processorId, record.properties, this.#options.context);
       this.#writers.set(record.processorId, writer);
     }
+    this.#active.add(writer);
     return writer;
   }
 
@@ -79,14 +86,9 @@ export class WriterCache implements Disposable {
   sweep(): void {
     const nowMs = this.#clock.monotonic();
     const copyBeforeMs = this.#options.context.flow.copyBefore(nowMs);
-    for (const writer of this.#writers.values()) {
+    for (const writer of this.#active) {
       if (!writer.isBusy) {
-        if (nowMs - writer.usedAtMs >= this.#options.idleMs) {
-          this.#writers.delete(writer.processorId);
-          this.#options.context.log.debug("Forgot an idle writer", {
-            processor_id: writer.processorId,
-          });
-        }
+        this.#active.delete(writer);
         continue;
       }
       writer.poke(nowMs);
@@ -95,6 +97,7 @@ export class WriterCache implements Disposable {
         this.#options.refreshSettings(writer.processorId);
       }
     }
+    if (++this.#sweeps % EVICTION_SWEEPS === 0) this.#evict(nowMs);
     this.#extend(nowMs);
     const { flow } = this.#options.context;
     if (flow.isPressed) this.press(flow.excess);
@@ -108,7 +111,7 @@ export class WriterCache implements Disposable {
    * @param part from 0 to 1
    */
   press(part: number): void {
-    const waiting = [...this.#writers.values()]
+    const waiting = [...this.#active]
       .map((writer) => ({ writer, messages: writer.waitingMessages }))
       .filter(({ messages }) => messages > 0)
       .sort((a, b) => b.messages - a.messages);
@@ -140,13 +143,23 @@ export class WriterCache implements Disposable {
     this.#timer[Symbol.dispose]();
   }
 
+  #evict(nowMs: number): void {
+    const { idleMs, context } = this.#options;
+    for (const writer of this.#writers.values()) {
+      if (nowMs - writer.usedAtMs < idleMs || writer.isBusy) continue;
+      this.#writers.delete(writer.processorId);
+      this.#active.delete(writer);
+      context.log.debug("Forgot an idle writer", { processor_id: writer.processorId });
+    }
+  }
+
   /** Every third of `ack_wait`: what is older than half a third would otherwise come again. */
   #extend(nowMs: number): void {
     const { ackWaitMs } = this.#options;
     if (ackWaitMs === null || nowMs - this.#extendedAtMs < ackWaitMs / 3) return;
     this.#extendedAtMs = nowMs;
     const beforeMs = nowMs - ackWaitMs / 6;
-    for (const writer of this.#writers.values()) writer.extend(beforeMs);
+    for (const writer of this.#active) writer.extend(beforeMs);
     this.#options.extendOthers(beforeMs);
   }
 
