@@ -16,8 +16,8 @@ import { runTool } from "../../servers/tool_command.ts";
 
 const PROCESSORS = 1_000;
 const EMPTY_VARIANT = "empty program";
-/** Right after the work there is still garbage to collect. */
-const CALM_MS = 2_000;
+/** V8 tidies up some 20 seconds after the last work; that is over then. */
+const CALM_MS = 30_000;
 
 /** All writers know their table and wait. */
 export const IDLE: Workload = {
