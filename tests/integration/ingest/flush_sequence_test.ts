@@ -4,20 +4,13 @@
  */
 import assert from "node:assert/strict";
 import type postgres from "postgres";
-import { systemClock } from "../../../lib/clock.ts";
-import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
-import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { BatchWriter } from "../../../lib/ingest/batch_writer.ts";
 import { Counters } from "../../../lib/ingest/counters.ts";
 import type { Delivery } from "../../../lib/ingest/delivery.ts";
-import { FlowControl } from "../../../lib/ingest/flow_control.ts";
-import { DEFAULT_PROCESSOR_SETTINGS } from "../../../lib/ingest/processor_settings.ts";
-import { StatusReporter } from "../../../lib/ingest/status_reporter.ts";
-import { StoreGate } from "../../../lib/ingest/store_gate.ts";
-import type { WriterContext } from "../../../lib/ingest/writer_context.ts";
 import { sharedPostgres, waitFor } from "../../support/servers.ts";
 import { Messages } from "../schema/landing.ts";
 import { openFixture, type StoreFixture } from "../store/store_fixture.ts";
+import { writerContext } from "./writer_context_fixture.ts";
 
 const server = await sharedPostgres();
 
@@ -52,7 +45,7 @@ async function setup(
   await store.sql.unsafe(SLOW_TABLE);
   const stopped = new AbortController();
   const background = new Set<Promise<void>>();
-  const context = contextOf(store, {
+  const context = writerContext(store, {
     turnsMax: options.turnsMax ?? 4,
     stopped: stopped.signal,
     track: (work) => background.add(work),
@@ -81,36 +74,6 @@ async function setup(
 
 function ackedInto(acks: number[], id: number, delivery: Delivery): Delivery {
   return { ...delivery, message: { ...delivery.message, ack: () => acks.push(id) } };
-}
-
-function contextOf(
-  { store, log }: StoreFixture,
-  options: Pick<WriterContext, "stopped" | "track"> & { readonly turnsMax: number },
-): WriterContext {
-  const counters = new Counters();
-  const clock = systemClock;
-  const valve = { canPause: false, pause: () => {}, resume: () => {} };
-  return {
-    store: store.tables,
-    rejects: store.rejects,
-    gate: new StoreGate({ turnsMax: options.turnsMax, clock, log }),
-    flow: new FlowControl({ heldBytesMax: Infinity, ackPendingMax: Infinity }, valve, () => {}),
-    reporter: new StatusReporter({ publisher: null, clock, log, counters }),
-    counters,
-    fastEncoder: new FastEncoder(),
-    clock,
-    log,
-    flushCap: { rowsMax: 1_000, bytesMax: 1_000_000 },
-    heldBytesMax: 1_000_000,
-    processorDefaults: DEFAULT_PROCESSOR_SETTINGS,
-    ackPendingMax: Infinity,
-    stopped: options.stopped,
-    withBuffer: (work) => work(new RowBuffer()),
-    track: options.track,
-    onBug: (error) => {
-      throw error;
-    },
-  };
 }
 
 /** Runs `work` while commits of the row 1 wait. */
