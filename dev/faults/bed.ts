@@ -125,7 +125,10 @@ export class Bed implements AsyncDisposable {
       (path) => removeFolder(path),
     );
     const server = resources.use(
-      await startPostgres({ settings: { max_connections: "200", ...options.postgresSettings } }),
+      await startPostgres({
+        settings: { max_connections: "200", ...options.postgresSettings },
+        hbaLines: [`host all ${PLAIN_ROLE} 127.0.0.1/32 scram-sha-256`],
+      }),
     );
     const nats = resources.use(
       await startNats(options.natsVersion === null ? {} : { version: options.natsVersion }),
@@ -143,7 +146,7 @@ export class Bed implements AsyncDisposable {
     const sql = resources.adopt(openClient(server), (client) => client.end({ timeout: 1 }));
     await createCatalog(sql);
     await sql.unsafe(`
-      create role ${PLAIN_ROLE} login;
+      create role ${PLAIN_ROLE} login password '${PASSWORD_CANARY}';
       grant create on database faults to ${PLAIN_ROLE};
       grant create, usage on schema public to ${PLAIN_ROLE};
       grant select on processor, processor_state to ${PLAIN_ROLE}`);

@@ -1,4 +1,5 @@
 /** Scenarios in which an administrator of the database takes something away: rights, space, time. */
+import { PASSWORD_CANARY } from "./bed.ts";
 import { giveTo, removeFolder } from "../servers/server_process.ts";
 import { runTool } from "../servers/tool_command.ts";
 import { type Scenario, type ScenarioRun, until, untilWritten, whileGrowing } from "./scenario.ts";
@@ -21,6 +22,21 @@ export const DATABASE_SCENARIOS: readonly Scenario[] = [
       await sql`grant insert on "processor-0" to writer`;
     },
     seen: (_, { tableRetries }) => tableRetries > 0 ? null : "no flush was refused",
+  },
+  {
+    name: "password-changed",
+    title: "the role gets another password and its sessions end; after 5 s it is the old one again",
+    bed: { isPlainRole: true },
+    faults: async (run) => {
+      const { sql } = run.bed;
+      await untilWritten(run, "processor-0");
+      await sql`alter role writer password 'another'`;
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'writer'`;
+      await until(() => run.hasLogged("28P01"), "the password to be refused");
+      await run.pause(5_000);
+      await sql.unsafe(`alter role writer password '${PASSWORD_CANARY}'`);
+    },
+    seen: (_, { storeRetries }) => storeRetries > 0 ? null : "nothing was tried again",
   },
   {
     name: "catalog-forbidden",

@@ -57,7 +57,11 @@ const ROOT = join(import.meta.dirname ?? ".", "..", "..");
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
   const { logFile, executable, uid } = options;
   const args = executable === undefined
-    ? ["run", ...permissionFlags("production", { net: options.hosts, read: options.readable })]
+    ? [
+      "run",
+      "--quiet",
+      ...permissionFlags("production", { net: options.hosts, read: options.readable }),
+    ]
       .concat(
         V8_FLAGS,
         options.runtimeFlags ?? [],

@@ -1,7 +1,8 @@
 /**
  * Who may use the store, and when. Flushes take turns here, as many at once as the pool has
- * connections, and some more that are small, which share transactions; while the database is away a single one tries at growing intervals instead of all of
- * them, and the outage is logged at its beginning, once a minute, and at its end.
+ * connections, and some more that are small, which share transactions; while the database is away a
+ * single one tries at growing intervals instead of all of them, and the outage is logged at its
+ * beginning, when PostgreSQL gives another reason, once a minute, and at its end.
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
@@ -50,6 +51,8 @@ export class StoreGate {
   #failures = 0;
   #outageSinceMs: number | null = null;
   #remindAtMs = 0;
+  /** Of the present outage: a lost connection says less than the refusal of the next one. */
+  readonly #saidStates = new Set<string | undefined>();
   #backingOff: Promise<void> | null = null;
 
   /** `turnsMax`: turns at once, the size of the connection pool. */
@@ -138,6 +141,7 @@ export class StoreGate {
     if (this.#outageSinceMs === null) return;
     const durationMs = Math.round(this.#clock.monotonic() - this.#outageSinceMs);
     this.#outageSinceMs = null;
+    this.#saidStates.clear();
     this.#log.info("PostgreSQL is back", { outage_ms: durationMs });
     this.#admit();
   }
@@ -153,14 +157,16 @@ export class StoreGate {
         reason: error.message,
         sql_state: error.sqlState,
       });
-    } else if (now >= this.#remindAtMs) {
+    } else if (now >= this.#remindAtMs || !this.#saidStates.has(error.sqlState)) {
       this.#remindAtMs = now + REMINDER_MS;
       this.#log.warn("PostgreSQL is still not available", {
         reason: error.message,
+        sql_state: error.sqlState,
         tries: this.#failures,
         outage_ms: Math.round(now - this.#outageSinceMs),
       });
     }
+    this.#saidStates.add(error.sqlState);
     this.#backingOff ??= this.#clock.delay(backoffDelayMs(this.#failures, OUTAGE_BACKOFF))
       .then(() => {
         this.#backingOff = null;

@@ -63,6 +63,17 @@ Deno.test("StoreGate logs a long outage once a minute", async () => {
   assert.ok(lines.length >= 9 && lines.length <= 11, `${lines.length} lines`);
 });
 
+Deno.test("StoreGate says once for each SQLSTATE, and at once, why an outage goes on", async () => {
+  const { gate, clock, lines } = gateOf(1);
+  for (const sqlState of [undefined, "57P03", "28P01", undefined, "57P03", "28P01"]) {
+    const turn = await gate.take();
+    turn.failed(new StoreUnavailableError("why", sqlState === undefined ? {} : { sqlState }));
+    turn[Symbol.dispose]();
+    await clock.advance(2_000);
+  }
+  assert.equal(lines.length, 3);
+});
+
 Deno.test("StoreGate sees no outage in a deadlock or a timeout of one transaction", async () => {
   const { gate, lines } = gateOf(1);
   for (const sqlState of ["40P01", "40001", "55P03", "57014"]) {
