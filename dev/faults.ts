@@ -4,7 +4,7 @@
  * ends with a code other than 0 when a row was lost or is there twice, when a fault was never seen,
  * or when the program did not come back. `--rounds N` repeats everything with other seeds, `--seed N`
  * names the first, `--only a,b` picks scenarios, `--list` names them, `--short` makes fewer rounds,
- * `--logs FOLDER` keeps what the program logged.
+ * `--logs FOLDER` keeps what the program logged, `--nats VERSION` runs on another nats-server.
  */
 import { failureLines, headLine, resultLine } from "./faults/report.ts";
 import { runScenario, type ScenarioResult } from "./faults/run_scenario.ts";
@@ -67,11 +67,11 @@ async function runAll(chosen: FaultArguments, signal: AbortSignal): Promise<numb
 async function runOne(
   scenario: Scenario,
   seed: number,
-  { isShort, logs, signal }: FaultArguments & { readonly signal: AbortSignal },
+  { isShort, logs, natsVersion, signal }: FaultArguments & { readonly signal: AbortSignal },
 ): Promise<boolean> {
   try {
     const scale = isShort ? SHORT_SCALE : 1;
-    const result = await runScenario(scenario, { seed, scale, signal });
+    const result = await runScenario(scenario, { seed, scale, natsVersion, signal });
     say(resultLine(result));
     if (logs !== null) await keepLogs(result, logs);
     for (const line of failureLines(result)) say(line);

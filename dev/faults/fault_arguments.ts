@@ -11,6 +11,8 @@ export interface FaultArguments {
   readonly isShort: boolean;
   /** Folder in which the logs of the program are kept; null for none. */
   readonly logs: string | null;
+  /** Version of nats-server, for scenarios that name none themselves; null for a recent one. */
+  readonly natsVersion: string | null;
 }
 
 /** What the command line said. */
@@ -29,6 +31,7 @@ export function readFaultArguments(
   let only: string[] | null = null;
   let isShort = false;
   let logs: string | null = null;
+  let natsVersion: string | null = null;
   for (let index = 0; index < args.length; index++) {
     const [name, attached] = (args[index] ?? "").split("=", 2);
     const value = (): string => attached ?? args[++index] ?? "";
@@ -47,6 +50,9 @@ export function readFaultArguments(
       case "--logs":
         logs = value();
         break;
+      case "--nats":
+        natsVersion = value();
+        break;
       case "--only":
         only = value().split(",");
         break;
@@ -58,9 +64,12 @@ export function readFaultArguments(
     return wrong("--rounds must be a whole number from 1");
   }
   if (!Number.isInteger(seed)) return wrong("--seed must be a whole number");
+  if (natsVersion !== null && !/^\d+\.\d+\.\d+$/.test(natsVersion)) {
+    return wrong("--nats must be a version such as 2.10.25");
+  }
   const unknown = only?.find((name) => !names.includes(name));
   if (unknown !== undefined) return wrong(`There is no scenario ${unknown}; see --list`);
-  return { kind: "run", rounds, seed, only, isShort, logs };
+  return { kind: "run", rounds, seed, only, isShort, logs, natsVersion };
 }
 
 function wrong(reason: string): ParsedFaultArguments {

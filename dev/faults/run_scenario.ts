@@ -72,6 +72,8 @@ export interface ScenarioOptions {
   readonly seed: number;
   /** Below 1 for fewer rounds of faults. */
   readonly scale: number;
+  /** Version of nats-server unless the scenario names one; null or absent for a recent one. */
+  readonly natsVersion?: string | null;
   /** Ends everything that was started and rejects with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -83,7 +85,11 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const random = new Random(options.seed);
   await using atEnd = new AsyncDisposableStack();
-  await using bed = await Bed.open({ ...USUAL_BED, ...scenario.bed }, random);
+  await using bed = await Bed.open({
+    ...USUAL_BED,
+    natsVersion: options.natsVersion ?? null,
+    ...scenario.bed,
+  }, random);
   const work = runOnBed(scenario, { ...options, bed, random, atEnd });
   const { signal } = options;
   if (signal === undefined) return await work;

@@ -66,9 +66,10 @@ testOnBoth("reclaim() keeps the ledger's size while it is filled and pruned", as
     await reclaim(fixture);
     sizes.push(await sizeOf(sql));
   }
-  // An index page is used again only after transactions that might still look at it are over.
-  const [, second = 0] = sizes;
-  assert.ok((sizes.at(-1) ?? Infinity) <= second * 1.2, `bytes: ${sizes.join(", ")}`);
+  // An index page is used again only after transactions that might still look at it are over: those
+  // of other databases, too.
+  const half = sizes[sizes.length / 2 - 1] ?? 0;
+  assert.ok((sizes.at(-1) ?? Infinity) <= half * 1.2, `bytes: ${sizes.join(", ")}`);
 });
 
 Deno.test("reclaim() waits until enough was pruned, but not after the start", async () => {
