@@ -48,8 +48,20 @@ export function copyIn(
   chunks: Iterable<Uint8Array>,
   steps: CopySteps = {},
 ): Promise<CopyResult> {
-  const outcome = Promise.withResolvers<CopyResult>();
   const progress = { isSettled: false };
+  const result = settled(query, steps.onRow).finally(() => progress.isSettled = true);
+  query.writable().then((stream) => send(stream, chunks, { progress, steps })).catch(query.reject);
+  return result;
+}
+
+/**
+ * Settles from the query alone. Its functions are replaced before it is sent, and call what they
+ * replace.
+ *
+ * @param onRow see {@linkcode CopySteps}
+ */
+export function settled(query: CopyQuery, onRow?: (row: unknown) => void): Promise<CopyResult> {
+  const outcome = Promise.withResolvers<CopyResult>();
   let lastRow: { count: number | null } | null = null;
   const resolveQuery = query.resolve;
   const rejectQuery = query.reject;
@@ -57,7 +69,6 @@ export function copyIn(
   query.resolve = (value) => {
     const result = resultOf(value);
     if (result !== null) {
-      progress.isSettled = true;
       outcome.resolve(result);
     } else if (lastRow !== null) {
       lastRow.count = null; // the count of a SELECT stands where that of the COPY belongs
@@ -65,15 +76,13 @@ export function copyIn(
     resolveQuery(value);
   };
   query.reject = (error) => {
-    progress.isSettled = true;
     outcome.reject(error);
     rejectQuery(error);
   };
   query.forEach((row, result) => {
     lastRow = result;
-    steps.onRow?.(row);
+    onRow?.(row);
   });
-  query.writable().then((stream) => send(stream, chunks, { progress, steps })).catch(query.reject);
   return outcome.promise;
 }
 

@@ -6,6 +6,7 @@
  */
 import { Writable } from "node:stream";
 import type { CopyQuery } from "./copy.ts";
+import { copyMessages } from "./copy_messages.ts";
 
 /** The library keeps one result until the next statement that answers rows. */
 type CountedResult = Parameters<Parameters<CopyQuery["forEach"]>[0]>[1];
@@ -26,9 +27,6 @@ export type SeveralOutcome =
   | { readonly kind: "copied"; readonly rows: readonly number[] }
   /** The check threw; nothing was written. */
   | { readonly kind: "called-off"; readonly reason: unknown };
-
-/** Length of a message's type and length fields. */
-const HEADER_BYTES = 5;
 
 /**
  * Sends the data and resolves to the rows that the server counted, for each COPY. The connection is
@@ -60,7 +58,7 @@ export function copySeveral(
         stream.destroy(new Error("called off by the client")); // the server's log quotes it
         return;
       }
-      socket.write(messagesOf(copies));
+      socket.write(copyMessages(copies, { endsLast: false }));
     }
     if (begun === copies.length) stream.end();
   };
@@ -93,27 +91,4 @@ function neutraliseDestroy(stream: Writable): void {
     if (error === null || error === undefined) callback(null);
     else destroy.call(stream, error, callback);
   };
-}
-
-/** CopyData of each COPY, and CopyDone between two of them. */
-function messagesOf(copies: readonly Iterable<Uint8Array>[]): Uint8Array {
-  const pieces = copies.map((chunks) => [...chunks].filter(({ length }) => length > 0));
-  const dataBytes = pieces.flat().reduce((sum, { length }) => sum + HEADER_BYTES + length, 0);
-  const messages = new Uint8Array(dataBytes + (copies.length - 1) * HEADER_BYTES);
-  const view = new DataView(messages.buffer);
-  let at = 0;
-  const begin = (type: "d" | "c", bodyBytes: number): void => {
-    messages[at] = type.charCodeAt(0);
-    view.setUint32(at + 1, HEADER_BYTES - 1 + bodyBytes);
-    at += HEADER_BYTES;
-  };
-  for (const [index, chunks] of pieces.entries()) {
-    if (index > 0) begin("c", 0);
-    for (const chunk of chunks) {
-      begin("d", chunk.length);
-      messages.set(chunk, at);
-      at += chunk.length;
-    }
-  }
-  return messages;
 }

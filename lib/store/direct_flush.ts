@@ -1,25 +1,20 @@
 /**
- * The first try at a flush, in two round trips: everything from BEGIN to COMMIT is one simple query,
- * of which the server does the part before the data, waits for the data, and does the rest. What the
- * statements before COPY answer is read before any data is sent; if it is not as it should be, the
- * COPY is called off and the server carries out nothing behind it. The statements and their order are
- * those of the flush writer, to which everything unusual is left.
+ * The first try at a flush: everything from BEGIN to COMMIT is one simple query, of which the server
+ * does the part before the data, waits for the data, and does the rest. What has to hold makes its
+ * statement fail where it does not, and the server carries out nothing behind it. So little data can
+ * go out with the query, in one round trip; much, or data that has to wait for the flush before, is
+ * sent when the server asks for it. The statements and their order are those of the flush writer, to
+ * which everything unusual is left.
  */
 import { StoreUnavailableError } from "../errors.ts";
 import type { Flush, FlushPace } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import {
-  type CountedEntries,
-  countedInsertText,
-  isLedgerConflict,
-  type LedgerEntries,
-  lowestOf,
-} from "./ledger_entries.ts";
+import { insertAllText, isLedgerConflict, type LedgerEntries, lowestOf } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
-import { qualifiedName } from "./sql_text.ts";
+import { FAILED_CONDITION, qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
-import { assertPlan, checkPlanText, type PlanAndPrunedCheck } from "./table_reader.ts";
+import { assertPlanText } from "./table_reader.ts";
 import {
   assertCommitted,
   beginText,
@@ -28,6 +23,9 @@ import {
   type TransactionTimeouts,
 } from "./transaction.ts";
 import { TryAgain } from "./try_again.ts";
+
+/** Bytes of rows that are sent with the query, at most. */
+const AHEAD_BYTES_MAX = 64 * 1_024;
 
 /** A flush that can be written directly. */
 export interface DirectFlush {
@@ -62,23 +60,28 @@ export async function writeDirectly(
   direct: DirectFlush,
   { timeouts, pace }: { readonly timeouts: TransactionTimeouts; readonly pace: FlushPace },
 ): Promise<number> {
-  const answers: unknown[] = [];
+  let answers = 0;
   let isEndSent = false;
+  const onRow = (): void => {
+    answers++;
+  };
+  const onSent = (): void => {
+    isEndSent = true;
+    pace.onSent();
+  };
   try {
     const text = await queryText(session, direct, timeouts);
     const { flush } = direct;
-    const rows = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
-    const result = await session.copyAmong(text, rows, {
-      onRow: (row) => answers.push(row),
-      onReady: async () => {
-        assertAnswers(direct, answers);
-        if (!await pace.mayWrite) throw new TryAgain("called-off");
-      },
-      onEnd: () => {
-        isEndSent = true;
-        pace.onSent();
-      },
-    });
+    const bytes = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
+    const result = session.maySendAhead && !pace.follows && isSmall(flush)
+      ? await session.copyAhead(text, bytes, { onRow, onSent })
+      : await session.copyAmong(text, bytes, {
+        onRow,
+        onReady: async () => {
+          if (!await pace.mayWrite) throw new TryAgain("called-off");
+        },
+        onEnd: onSent,
+      });
     assertCommitted(result.tag);
     return result.rows;
   } catch (error) {
@@ -88,56 +91,40 @@ export async function writeDirectly(
   }
 }
 
+/** Little enough to be sent before it is known whether it will be taken. */
+function isSmall({ rows }: Flush): boolean {
+  return (rows.ends[rows.count - 1] ?? 0) <= AHEAD_BYTES_MAX;
+}
+
 async function queryText(
   session: Session,
   { flush, table, columns, ledger }: DirectFlush,
   timeouts: TransactionTimeouts,
 ): Promise<string> {
   const statements = [beginText(timeouts)];
-  for (const group of ledger.bySource) statements.push(await countedInsertText(session, group));
+  for (const group of ledger.bySource) statements.push(await insertAllText(session, group));
   statements.push(
     `LOCK TABLE ${qualifiedName(table)} IN ROW EXCLUSIVE MODE`,
-    await checkPlanText(session, table, lowestOf(ledger)),
+    await assertPlanText(session, table, lowestOf(ledger)),
     copyText(table, flush, columns),
     "COMMIT",
   );
   return statements.join(";\n");
 }
 
-/** What the statements before COPY answer: a row for each group of the ledger, then the plan check. */
-function assertAnswers({ table, ledger }: DirectFlush, answers: readonly unknown[]): void {
-  for (const [index, { entries }] of ledger.bySource.entries()) {
-    // See COUNTED_INSERT: the row is what that statement selects.
-    const counted = answers[index] as CountedEntries | undefined;
-    if (counted?.entries !== entries.length) throw new TryAgain("known-messages");
-  }
-  // See CHECK_PLAN_AND_PRUNED: the row is what that statement selects.
-  const check = answers[ledger.bySource.length] as PlanAndPrunedCheck | undefined;
-  assertPlan(table, check ?? null);
-  if (check?.mayBePruned !== false) throw new TryAgain("known-messages");
-}
-
 /** By the number of answers it is known how far the server had come. */
-function translated(
-  error: StatementError,
-  direct: DirectFlush,
-  answers: readonly unknown[],
-): unknown {
-  const { table, ledger } = direct;
-  if (answers.length < ledger.bySource.length) {
+function translated(error: StatementError, direct: DirectFlush, answers: number): unknown {
+  const { table, ledger: { bySource } } = direct;
+  if (answers < bySource.length) {
     return isLedgerConflict(error)
       ? new TryAgain("known-messages")
       : storeUnavailable(error, "write the ledger");
   }
-  if (answers.length === ledger.bySource.length) {
+  if (answers === bySource.length) {
+    if (error.sqlState === FAILED_CONDITION) return new TryAgain("look-closer");
     return error.kind === "schema"
       ? new TryAgain("plan-stale") // dropped, renamed, or a view by now
       : tableUnavailable(error, `lock ${table.name}`, table.name);
-  }
-  try {
-    assertAnswers(direct, answers);
-  } catch (mismatch) {
-    return mismatch; // it is why COPY was refused
   }
   // A deferred constraint speaks at COMMIT, all others before.
   if (error.kind === "data") return new TryAgain("refused-rows");

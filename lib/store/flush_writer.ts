@@ -22,7 +22,7 @@ import {
   groupBySource,
   insertEntries,
   insertMissingEntries,
-  isLedgerConflict,
+  isDuplicateEntry,
   type LedgerEntries,
 } from "./ledger_entries.ts";
 import { insertRejects, summarizeKnown } from "./rejects.ts";
@@ -45,8 +45,8 @@ interface Care {
   readonly isolate: boolean;
 }
 
-/** A careless try, one for each care: the third cannot fail for lack of care. */
-const TRIES_MAX = 3;
+/** The direct try, one step by step, one for each care: the last cannot fail for lack of care. */
+const TRIES_MAX = 4;
 
 type Committed = Extract<FlushOutcome, { kind: "committed" }>;
 
@@ -97,6 +97,8 @@ export class FlushWriter {
             break;
           case "refused-rows":
             care = { ...care, isolate: true };
+            break;
+          case "look-closer":
             break;
         }
       }
@@ -181,7 +183,7 @@ async function writeLedger(
     if (care.skipKnown) return await insertMissingEntries(session, ledger);
     if (await insertEntries(session, ledger)) return new Set();
   } catch (error) {
-    if (isLedgerConflict(error)) throw new TryAgain("known-messages");
+    if (isDuplicateEntry(error)) throw new TryAgain("known-messages");
     throw storeUnavailable(error, "write the ledger");
   }
   throw new TryAgain("known-messages");

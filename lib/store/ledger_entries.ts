@@ -8,7 +8,7 @@ import { StoreUnavailableError } from "../errors.ts";
 import type { MessageIdentity, StreamOrigin } from "../ingest/delivery.ts";
 import type { Session } from "./session.ts";
 import type { SourceIds } from "./source_ids.ts";
-import { integerArray } from "./sql_text.ts";
+import { FAILED_CONDITION, failUnless, integerArray } from "./sql_text.ts";
 import { StatementError } from "./statement_error.ts";
 
 /** Messages of one source. */
@@ -76,26 +76,32 @@ function argumentsOf({ source, entries }: SourceEntries): string[] {
   return [String(source), `'${sequences}'`, `'${times}'`];
 }
 
-/** Inserts as {@linkcode insertOf}, and answers with a row that counts them. */
-const COUNTED_INSERT = {
+/** Inserts as {@linkcode insertOf}, and fails unless their number is the last argument. */
+const INSERT_ALL = {
   name: "state_tables_enter",
-  types: ["int", "bigint[]", "bigint[]"],
-  text: (args: readonly string[]): string =>
-    `WITH entered AS (${insertOf(args)} RETURNING 1)
-     SELECT pg_catalog.count(*)::int AS entries FROM entered`,
+  types: ["int", "bigint[]", "bigint[]", "int"],
+  text: ([source = "", sequences = "", times = "", wanted = ""]: readonly string[]): string =>
+    `WITH entered AS (${insertOf([source, sequences, times])} RETURNING 1)
+     SELECT ${
+      failUnless(
+        `pg_catalog.count(*) = ${wanted}`,
+        "'entries inserted: ', pg_catalog.count(*)",
+      )
+    } AS "areAll" FROM entered`,
 };
-
-/** What {@linkcode countedInsertText} answers with. */
-export interface CountedEntries {
-  readonly entries: number;
-}
 
 /**
  * The statement of {@linkcode insertEntries} for one group, for a query that holds others as well: it
- * answers with one row of {@linkcode CountedEntries}, which has to count all of the group's.
+ * answers with one row when it inserted all of the group's, and fails when not.
  */
-export async function countedInsertText(session: Session, group: SourceEntries): Promise<string> {
-  return await session.callText(COUNTED_INSERT, argumentsOf(group));
+export async function insertAllText(session: Session, group: SourceEntries): Promise<string> {
+  return await session.callText(INSERT_ALL, [...argumentsOf(group), String(group.entries.length)]);
+}
+
+/** {@linkcode insertAllText} left some out; PostgreSQL says 23505 where they are in the ledger. */
+export function isLedgerConflict(error: unknown): boolean {
+  return error instanceof StatementError &&
+    (isDuplicateEntry(error) || error.sqlState === FAILED_CONDITION);
 }
 
 /**
@@ -150,7 +156,7 @@ async function mayBePruned(session: Session, ledger: LedgerEntries): Promise<boo
  * meanwhile, or all because the source's number is gone: the transaction is to be rolled back, and
  * the slow way tells.
  *
- * @throws {StatementError} for which {@linkcode isLedgerConflict} holds, when any is known
+ * @throws {StatementError} for which {@linkcode isDuplicateEntry} holds, when any is known
  */
 export async function insertEntries(session: Session, ledger: LedgerEntries): Promise<boolean> {
   let isComplete = true;
@@ -161,7 +167,7 @@ export async function insertEntries(session: Session, ledger: LedgerEntries): Pr
 }
 
 /** True when the ledger, and no unique index of anybody else, knows a message already. */
-export function isLedgerConflict(error: unknown): boolean {
+export function isDuplicateEntry(error: unknown): boolean {
   return error instanceof StatementError && error.sqlState === "23505" &&
     error.schema === "state_tables" && error.table === "delivered";
 }

@@ -10,6 +10,8 @@ import postgres from "postgres";
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import { copyIn, type CopyQuery, type CopyResult, type CopySteps } from "./copy.ts";
+import { copyAhead, type DataAhead, textAtOnce } from "./copy_ahead.ts";
+import { copyMessages } from "./copy_messages.ts";
 import { copySeveral, type SeveralCopies } from "./copy_several.ts";
 import {
   type Encryption,
@@ -199,6 +201,40 @@ export class Session {
       const { reason } = calledOff ?? { reason: error };
       throw error instanceof StatementError ? reason : error;
     }
+  }
+
+  /**
+   * A server, and none of a pooler's choice, is at the other end, and the connection is open: data may
+   * be sent before it asks for it.
+   */
+  get maySendAhead(): boolean {
+    return this.#prepare && this.#named.size > 0;
+  }
+
+  /**
+   * As `copyAmong`, but the data is sent with the query, in one round trip; only where
+   * {@linkcode Session.maySendAhead} says so.
+   *
+   * @param chunks all of it is copied once
+   */
+  async copyAhead(
+    text: string,
+    chunks: Iterable<Uint8Array>,
+    { onRow, onSent }: Omit<DataAhead, "messages"> = {},
+  ): Promise<CopyResult> {
+    const messages = copyMessages([chunks], { endsLast: true });
+    const socket = await this.#socket;
+    return await this.#run(() =>
+      // See CopyQuery: the library's types leave out what is used.
+      copyAhead(this.#client.unsafe(textAtOnce(text)) as unknown as CopyQuery, socket, {
+        messages,
+        onRow: (row) => {
+          this.#moveOn();
+          onRow?.(row);
+        },
+        onSent,
+      })
+    );
   }
 
   /**

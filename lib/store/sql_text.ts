@@ -37,3 +37,18 @@ export function textArray(values: readonly (string | null)[]): string {
   );
   return `{${items.join(",")}}`;
 }
+
+/** SQLSTATE of {@linkcode failUnless}: invalid_text_representation. */
+export const FAILED_CONDITION = "22P02";
+
+/**
+ * An expression that is true, or makes its statement fail: with it, statements sent in one go go on
+ * under a condition only. NULL is not true.
+ *
+ * @param explanation SQL that the server's log quotes; `concat` makes it a text that is never NULL, and
+ *   that no planner works out beforehand
+ */
+export function failUnless(condition: string, explanation: string): string {
+  return `CASE WHEN ${condition} THEN true
+    ELSE pg_catalog.concat('state_tables: ', ${explanation})::boolean END`;
+}

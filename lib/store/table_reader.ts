@@ -8,9 +8,9 @@ import type { TableIdentity } from "../ingest/ports.ts";
 import { commentFor, isClaimOf } from "../schema/column_keys.ts";
 import { tableNames } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
-import { mayBePrunedSql, type PrunedLook } from "./ledger_entries.ts";
+import { mayBePrunedSql } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
-import { quoteLiteral, textArray } from "./sql_text.ts";
+import { failUnless, quoteLiteral, textArray } from "./sql_text.ts";
 import { TryAgain } from "./try_again.ts";
 
 /**
@@ -85,21 +85,30 @@ const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[])`;
 
-function checkPlanOf(schema: string, name: string, moreColumns = ""): string {
-  return `SELECT ${FINGERPRINT} AS fingerprint,
-  pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"${moreColumns}
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+/** A table of this name, as `c`. */
+function fromTable(schema: string, name: string): string {
+  return `FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ${schema}::text AND c.relname = ${name}::text`;
 }
 
-const CHECK_PLAN_TEXT = checkPlanOf("$1", "$2");
+const CHECK_PLAN_TEXT = `SELECT ${FINGERPRINT} AS fingerprint,
+  pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
+${fromTable("$1", "$2")}`;
 
 /** The check, and a look at the ledger: one statement costs less than two. */
-const CHECK_PLAN_AND_PRUNED = {
-  name: "state_tables_check_plan",
-  types: ["text", "text", "int[]", "bigint[]"],
-  text: ([schema = "", name = "", ...lowest]: readonly string[]): string =>
-    checkPlanOf(schema, name, `,\n  ${mayBePrunedSql(lowest)} AS "mayBePruned"`),
+const ASSERT_PLAN = {
+  name: "state_tables_assert_plan",
+  types: ["text", "text", "text", "int[]", "bigint[]"],
+  text: ([schema = "", name = "", fingerprint = "", ...lowest]: readonly string[]): string =>
+    `SELECT ${
+      failUnless(
+        `pg_catalog.max(${FINGERPRINT}) = ${fingerprint}::text
+      AND NOT pg_catalog.bool_or(pg_catalog.row_security_active(c.oid))
+      AND NOT ${mayBePrunedSql(lowest)}`,
+        `'another table, or messages pruned: ', ${name}::text`,
+      )
+    } AS "isAsPlanned"
+${fromTable(schema, name)}`,
 };
 
 /** A relation that has one of the names asked for. */
@@ -185,22 +194,20 @@ export function checkPlansText(
 }
 
 /**
- * The statement of {@linkcode checkPlan}, for a query that holds others as well, behind the inserts
- * into the ledger: it answers with one row of {@linkcode PlanCheck} and {@linkcode PrunedLook}, or none.
+ * The check as a statement for a query that holds others as well, behind the inserts into the ledger:
+ * it answers with one row, or fails (see {@linkcode failUnless}) when the plan is stale, row-level
+ * security applies, or the messages may have been pruned.
  *
  * @param lowest as `lowestOf` gives it
  */
-export async function checkPlanText(
+export async function assertPlanText(
   session: Session,
-  table: { readonly schema: string; readonly name: string },
+  table: TableDescription,
   lowest: readonly [string, string],
 ): Promise<string> {
-  const texts = [table.schema, table.name, ...lowest];
-  return await session.callText(CHECK_PLAN_AND_PRUNED, texts.map(quoteLiteral));
+  const texts = [table.schema, table.name, table.fingerprint, ...lowest];
+  return await session.callText(ASSERT_PLAN, texts.map(quoteLiteral));
 }
-
-/** What {@linkcode checkPlanText} answers with. */
-export type PlanAndPrunedCheck = PlanCheck & PrunedLook;
 
 /**
  * Which of the relations found is the identity's table: the Go service's default name first, then

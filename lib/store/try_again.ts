@@ -3,8 +3,11 @@
 /** Not a failure: the flush writer tries again in another way, or says what is to be done. */
 export class TryAgain extends Error {
   override readonly name = "TryAgain";
-  /** `called-off`: the flush before this one is not durable, so nothing may be written. */
-  readonly why: "known-messages" | "refused-rows" | "plan-stale" | "called-off";
+  /**
+   * `called-off`: the flush before this one is not durable, so nothing may be written. `look-closer`:
+   * something is not as it was taken to be; step by step it will be seen what.
+   */
+  readonly why: "known-messages" | "refused-rows" | "plan-stale" | "called-off" | "look-closer";
 
   constructor(why: TryAgain["why"]) {
     super(why);

@@ -14,11 +14,14 @@ import {
 
 const server = await sharedPostgres();
 
-/** A pace that a test sets. */
-function paceOf(mayWrite: Promise<boolean>): FlushPace & { readonly steps: string[] } {
+/** A pace that a test sets; of a flush that follows another unless told otherwise. */
+function paceOf(
+  mayWrite: Promise<boolean>,
+  { follows = true } = {},
+): FlushPace & { readonly steps: string[] } {
   const steps: string[] = [];
   return {
-    follows: false,
+    follows,
     mayWrite,
     steps,
     onSent: () => steps.push("sent"),
@@ -104,18 +107,25 @@ for (
     ["a row is refused", "alter table t add check (a < 0) not valid", "committed"],
   ] as const
 ) {
-  Deno.test(`write() says that it has a setback when ${what}`, async () => {
-    await using fixture = await openFixture(server);
-    const { sql, store } = fixture;
-    await sql`create table t (a int)`;
-    const table = await describeTable(store, "t");
-    const flush = flushOf(table, [{ sequence: 1, rows: ["1"] }]);
-    if (change === "select") await store.tables.write(flush);
-    else await sql.unsafe(change);
-    const pace = paceOf(Promise.resolve(true));
-    assert.equal((await store.tables.write(flush, pace)).kind, outcome);
-    assert.ok(pace.steps.includes("setback"));
-  });
+  for (const follows of [true, false]) {
+    const how = follows ? "behind another" : "alone";
+    Deno.test(`write() ${how} says that it has a setback when ${what}`, async () => {
+      await using fixture = await openFixture(server);
+      const { sql, store } = fixture;
+      await sql`create table t (a int)`;
+      const table = await describeTable(store, "t");
+      const flush = flushOf(table, [{ sequence: 1, rows: ["1"] }]);
+      if (change === "select") await store.tables.write(flush);
+      else await sql.unsafe(change);
+      const pace = paceOf(Promise.resolve(true), { follows });
+      assert.equal((await store.tables.write(flush, pace)).kind, outcome);
+      assert.ok(pace.steps.includes("setback"));
+      const next = flushOf(await describeTable(store, "t"), [{ sequence: 2, rows: ["-2"] }], {
+        columns: ["a"],
+      });
+      assert.equal(committed(await store.tables.write(next)).rowsWritten, 1);
+    });
+  }
 }
 
 Deno.test("write() says that nothing was committed when the connection is lost before its rows are sent", async () => {
@@ -133,6 +143,72 @@ Deno.test("write() says that nothing was committed when the connection is lost b
   await sql`select pg_terminate_backend(${await backendInCopy(fixture)}, 5000)`;
   await failed;
   mayWrite.resolve(true);
+});
+
+/** Writes rows that follow none while the table is locked; resolves to the steps seen meanwhile. */
+async function stepsWhileLocked(
+  { sql, store }: StoreFixture,
+  rows: readonly string[],
+): Promise<readonly string[]> {
+  await sql`create table t (a text)`;
+  const table = await describeTable(store, "t");
+  await store.tables.write(flushOf(table, [{ sequence: 1, rows: ["1"] }]));
+  const pace = paceOf(Promise.resolve(true), { follows: false });
+  const { writing, steps } = await sql.begin(async (holder) => {
+    await holder`lock table t in exclusive mode`;
+    const writing = store.tables.write(flushOf(table, [{ sequence: 2, rows }]), pace);
+    await waitFor(
+      async () => {
+        const waiting = await holder`select from pg_locks where not granted and database =
+          (select oid from pg_database where datname = current_database())`;
+        return waiting.length > 0 ? true : undefined;
+      },
+      { what: "the flush to wait for the lock" },
+    );
+    return { writing, steps: [...pace.steps] };
+  });
+  assert.equal(committed(await writing).rowsWritten, rows.length);
+  return steps;
+}
+
+testOnBoth("write() sends few rows before the server asks for them", async (fixture) => {
+  assert.deepEqual(await stepsWhileLocked(fixture, ["2", "3"]), ["sent"]);
+});
+
+testOnBoth("write() sends many rows when the server asks for them", async (fixture) => {
+  assert.deepEqual(await stepsWhileLocked(fixture, ["2", "3".repeat(100_000)]), []);
+});
+
+Deno.test("write() sends nothing ahead where a pooler may be in between", async () => {
+  await using fixture = await openFixture(server, { prepare: false });
+  assert.deepEqual(await stepsWhileLocked(fixture, ["2", "3"]), []);
+});
+
+Deno.test("write() cannot tell what was committed when the connection is lost with all rows sent", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, store } = fixture;
+  await sql`create table t (a int)`;
+  const table = await describeTable(store, "t");
+  await store.tables.write(flushOf(table, [{ sequence: 1, rows: ["1"] }]));
+  const flush = flushOf(table, [{ sequence: 2, rows: ["2"] }]);
+  await sql.begin(async (holder) => {
+    await holder`lock table t in exclusive mode`;
+    const failed = assert.rejects(
+      store.tables.write(flush),
+      (error) => error instanceof StoreUnavailableError && error.commitUnknown,
+    );
+    await waitFor(
+      async () => {
+        const ended = await holder`select pg_terminate_backend(pid, 5000) from pg_locks
+          where not granted and locktype = 'relation'`;
+        return ended.length > 0 ? true : undefined;
+      },
+      { what: "the flush to wait for the lock" },
+    );
+    await failed;
+  });
+  assert.equal(committed(await store.tables.write(flush)).rowsWritten, 1);
+  assert.equal((await sql`select from t`).length, 2);
 });
 
 // Both wait in the same query: the lock of a ledger entry is not the table's.

@@ -1,0 +1,178 @@
+/** COPY data that is sent with its query, on a real server: counts, refusals, and what comes behind. */
+import assert from "node:assert/strict";
+import { StoreUnavailableError } from "../../../lib/errors.ts";
+import type { Session } from "../../../lib/store/session.ts";
+import { failUnless } from "../../../lib/store/sql_text.ts";
+import { StatementError } from "../../../lib/store/statement_error.ts";
+import { type FreshDatabase, freshDatabase, sharedPostgres } from "../../support/servers.ts";
+import { encodeLines, openTestSession } from "./store_fixture.ts";
+
+const server = await sharedPostgres();
+
+interface CopyFixture extends AsyncDisposable {
+  readonly database: FreshDatabase;
+  readonly session: Session;
+}
+
+async function setup(): Promise<CopyFixture> {
+  const database = await freshDatabase(server);
+  await database.sql`create table t (a int not null)`;
+  const session = await openTestSession(database.dsn);
+  await prepareSomething(session);
+  return {
+    database,
+    session,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await session.close();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function prepareSomething(session: Session): Promise<void> {
+  const statement = {
+    name: "one",
+    types: ["int"],
+    text: ([one = ""]: readonly string[]) => `SELECT ${one} AS one`,
+  };
+  await session.callText(statement, ["1"]);
+}
+
+const COPY = "COPY t (a) FROM STDIN";
+
+function lines(...values: string[]): Uint8Array[] {
+  return [encodeLines(values).bytes];
+}
+
+function hasState(sqlState: string): (error: unknown) => boolean {
+  return (error) => error instanceof StatementError && error.sqlState === sqlState;
+}
+
+async function landed({ database: { sql } }: CopyFixture): Promise<number[]> {
+  return (await sql`select a from t order by a`).map(({ a }) => a);
+}
+
+Deno.test("a session may send ahead once it has prepared something", async () => {
+  await using database = await freshDatabase(server);
+  const session = await openTestSession(database.dsn);
+  assert.equal(session.maySendAhead, false);
+  await prepareSomething(session);
+  assert.equal(session.maySendAhead, true);
+  await session.close();
+});
+
+Deno.test("copyAhead() resolves to rows and tag, behind statements that answer", async () => {
+  await using fixture = await setup();
+  const seen: unknown[] = [];
+  let sent = 0;
+  const result = await fixture.session.copyAhead(
+    `BEGIN; SELECT 1 AS one; SELECT 2 AS two; ${COPY}; COMMIT`,
+    [...lines("1", "2"), ...lines("3")],
+    { onRow: (row) => seen.push(row), onSent: () => sent++ },
+  );
+  assert.deepEqual(result, { rows: 3, tag: "COMMIT" });
+  assert.deepEqual(seen, [{ one: 1 }, { two: 2 }]);
+  assert.equal(sent, 1);
+  assert.deepEqual(await landed(fixture), [1, 2, 3]);
+});
+
+Deno.test("copyAhead() copies nothing when there is no data", async () => {
+  await using fixture = await setup();
+  assert.equal((await fixture.session.copyAhead(COPY, [])).rows, 0);
+});
+
+Deno.test("copyAhead() takes a text of any length", async () => {
+  await using fixture = await setup();
+  const { session } = fixture;
+  for (const length of [1_000, 1_023, 1_024, 1_025, 100_000]) {
+    assert.equal((await session.copyAhead(COPY.padStart(length), lines("1"))).rows, 1);
+  }
+});
+
+Deno.test("copyAhead() allows its buffer to be reused once it was called", async () => {
+  await using fixture = await setup();
+  const { bytes } = encodeLines(["1111"]);
+  const copying = fixture.session.copyAhead(COPY, [bytes]);
+  bytes.fill(0x32);
+  await copying;
+  assert.deepEqual(await landed(fixture), [1111]);
+});
+
+for (
+  const [what, statements, sqlState] of [
+    ["a statement before it fails", ["SELECT 1/0", COPY, "COMMIT"], "22012"],
+    ["a condition before it does not hold", [
+      `SELECT ${failUnless("1 > 2", "'one'")}`,
+      COPY,
+      "COMMIT",
+    ], "22P02"],
+    ["its table is missing", ["COPY nowhere (a) FROM STDIN", "COMMIT"], "42P01"],
+    ["it is no SQL", ["COPYING"], "42601"],
+    ["a statement behind it fails", [COPY, "SELECT 1/0", "COMMIT"], "22012"],
+  ] as const
+) {
+  Deno.test(`copyAhead() writes nothing when ${what}, and the session goes on`, async () => {
+    await using fixture = await setup();
+    const { session } = fixture;
+    for (let time = 1; time <= 3; time++) {
+      const text = ["BEGIN", "INSERT INTO t VALUES (7)", ...statements].join("; ");
+      await assert.rejects(session.copyAhead(text, lines("5", "6")), hasState(sqlState));
+      await session.execute("ROLLBACK");
+      assert.equal(await session.copyIn(COPY, lines(String(time))), 1);
+      assert.equal((await session.copyAhead(COPY, lines(String(time)))).rows, 1);
+    }
+    assert.deepEqual(await landed(fixture), [1, 1, 2, 2, 3, 3]);
+  });
+}
+
+Deno.test("copyAhead() carries out no COMMIT behind data that is refused, and the session goes on", async () => {
+  await using fixture = await setup();
+  const { session } = fixture;
+  for (let time = 1; time <= 3; time++) {
+    await assert.rejects(
+      session.copyAhead(`BEGIN; INSERT INTO t VALUES (7); ${COPY}; COMMIT`, lines("1", "x")),
+      hasState("22P02"),
+    );
+    await session.execute("ROLLBACK");
+    await session.copyAhead(COPY, lines(String(time)));
+  }
+  assert.deepEqual(await landed(fixture), [1, 2, 3]);
+});
+
+Deno.test("copyAhead() many times in a row lands every row", async () => {
+  await using fixture = await setup();
+  for (let round = 0; round < 200; round++) {
+    await fixture.session.copyAhead(COPY, lines(String(round)));
+  }
+  assert.equal((await landed(fixture)).length, 200);
+});
+
+Deno.test("copyAhead() rejects as unavailable when the connection is lost", async () => {
+  await using fixture = await setup();
+  const { session, database: { sql } } = fixture;
+  const [row] = await session.queryOnce<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  const failed = assert.rejects(
+    session.copyAhead(`SELECT pg_sleep(60); ${COPY}`, lines("1")),
+    StoreUnavailableError,
+  );
+  await sql`select pg_terminate_backend(${row?.pid ?? 0}, 5000)`;
+  await failed;
+  assert.deepEqual(await landed(fixture), []);
+});
+
+for (
+  const [what, condition, holds] of [
+    ["true", "1 < 2", true],
+    ["false", "1 > 2", false],
+    ["NULL", "NULL", false],
+  ] as const
+) {
+  Deno.test(`failUnless() ${holds ? "is true" : "fails"} when the condition is ${what}`, async () => {
+    await using fixture = await setup();
+    const asking = fixture.session.queryOnce<{ answer: boolean }>(
+      `SELECT ${failUnless(condition, "'about ', NULL, 1")} AS answer`,
+    );
+    if (holds) assert.deepEqual([...await asking], [{ answer: true }]);
+    else await assert.rejects(asking, hasState("22P02"));
+  });
+}
