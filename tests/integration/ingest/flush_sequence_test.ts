@@ -31,6 +31,8 @@ interface WriterFixture extends AsyncDisposable {
   readonly acks: number[];
   readonly counters: Counters;
   add(id: number): void;
+  /** The same message as the first one. */
+  addFirstAgain(): void;
   /** Ids in the order of their transactions, then as they were written. */
   ids(): Promise<number[]>;
 }
@@ -60,6 +62,7 @@ async function setup(
     acks,
     counters: context.counters,
     add: (id) => writer.add(ackedInto(acks, id, messages.next(`{"id":${id}}`))),
+    addFirstAgain: () => writer.add(ackedInto(acks, 1, new Messages().next('{"id":1}'))),
     ids: async () =>
       (await store.sql`select id::int from p order by xmin::text::bigint, ctid`)
         .map(({ id }) => id),
@@ -131,6 +134,36 @@ Deno.test("BatchWriter calls a flush off when the one before fails, and writes b
   await waitFor(() => fixture.acks.length === 2, { what: "all acks" });
   assert.deepEqual(fixture.acks, [1, 2]);
   assert.deepEqual(await fixture.ids(), [1, 2]);
+});
+
+// What was called off was taken for a mistake, as nothing was before it any more.
+Deno.test("BatchWriter writes what was called off behind a flush of known messages", async () => {
+  await using fixture = await setup();
+  const { writer, acks } = fixture;
+  fixture.add(1);
+  await waitFor(() => acks.length === 1, { what: "the first ack" });
+  for (let id = 2; id < 50; id++) {
+    fixture.addFirstAgain();
+    // The next one begins behind it once its data is sent.
+    while (writer.waitingMessages > 0) await Promise.resolve();
+    fixture.add(id);
+    await waitFor(() => acks.length === 2 * id - 1, { what: `the ack of ${id}` });
+  }
+  assert.deepEqual(await fixture.ids(), Array.from({ length: 49 }, (_, i) => i + 1));
+});
+
+Deno.test("BatchWriter writes what was called off behind a flush with a refused row", async () => {
+  await using fixture = await setup();
+  const { sql, writer, acks } = fixture;
+  await sql`alter table p add check (id > 0)`;
+  for (let id = 2; id < 20; id++) {
+    fixture.add(-id);
+    while (writer.waitingMessages > 0) await Promise.resolve();
+    fixture.add(id);
+    await waitFor(() => acks.at(-1) === id, { what: `the ack of ${id}` });
+  }
+  assert.deepEqual(await fixture.ids(), Array.from({ length: 18 }, (_, i) => i + 2));
+  assert.deepEqual(acks, Array.from({ length: 18 }, (_, i) => [-i - 2, i + 2]).flat());
 });
 
 Deno.test("BatchWriter begins no second flush when no turn is to spare", async () => {
