@@ -15,6 +15,7 @@ const PARSE = 0x50; // P
 const COPY_DATA = 0x64; // d
 const COPY_DONE = 0x63; // c
 const COMMAND_COMPLETE = 0x43; // C
+const READY_FOR_QUERY = 0x5a; // Z
 
 /** Cuts that are still to be made, and those that were. */
 export class PostgresCuts {
@@ -53,6 +54,12 @@ export class PostgresCuts {
     return true;
   }
 
+  /** What was taken could not be cut there: the next one will. */
+  giveBack(cut: PostgresCut): void {
+    this.#armed[cut]++;
+    this.made[cut]--;
+  }
+
   /** The filter of one connection. */
   filter(): LinkFilter {
     return new PostgresFilter(this);
@@ -67,7 +74,8 @@ class PostgresFilter implements LinkFilter {
   #hasCopied = false;
   /** The query under way commits by itself once the data has ended. */
   #endCommits = false;
-  #awaitsCommit = false;
+  /** Answers since COMMIT may have been passed on, held back; null while none are. */
+  #held: Uint8Array[] | null = null;
 
   constructor(cuts: PostgresCuts) {
     this.#cuts = cuts;
@@ -87,7 +95,7 @@ class PostgresFilter implements LinkFilter {
         this.#endCommits = false;
         this.#hasCopied = false;
         if (this.#cuts.take("before-commit")) return { forward, cut: true };
-        this.#awaitsCommit ||= this.#cuts.take("after-commit");
+        if (this.#held === null && this.#cuts.take("after-commit")) this.#held = [];
       }
       forward.push(frame);
     }
@@ -100,11 +108,18 @@ class PostgresFilter implements LinkFilter {
 
   fromServer(chunk: Uint8Array): Verdict {
     const frames = this.#backend.push(chunk);
-    if (!this.#awaitsCommit) return { forward: frames, cut: false };
+    if (this.#held === null) return { forward: frames, cut: false };
     const isCommitted = frames.some((frame) =>
       frame[0] === COMMAND_COMPLETE && tagOf(frame) === "COMMIT"
     );
-    return { forward: [], cut: isCommitted };
+    if (isCommitted) return { forward: [], cut: true };
+    this.#held.push(...frames);
+    if (!frames.some(([type]) => type === READY_FOR_QUERY)) return { forward: [], cut: false };
+    // COMMIT was sent with what came before it, of which something failed.
+    const held = this.#held;
+    this.#held = null;
+    this.#cuts.giveBack("after-commit");
+    return { forward: held, cut: false };
   }
 }
 

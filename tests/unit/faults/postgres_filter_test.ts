@@ -82,6 +82,20 @@ Deno.test("fromServer() swallows the answer and cuts when COMMIT was carried out
   assert.deepEqual(filter.fromServer(frame("C", "COMMIT\0")), { forward: [], cut: true });
 });
 
+Deno.test("fromServer() passes everything, and cuts the next time, when COMMIT was not carried out", () => {
+  const cuts = new PostgresCuts();
+  const filter = cuts.filter();
+  cuts.arm("after-commit", 1);
+  const [failed, ready] = [frame("E", "a key is there\0"), frame("Z", "E")];
+  filter.fromClient(joined(STARTUP, WHOLE, COPY_DATA, COPY_DONE));
+  assert.deepEqual(filter.fromServer(failed), { forward: [], cut: false });
+  assert.deepEqual(filter.fromServer(ready), { forward: [failed, ready], cut: false });
+  assert.deepEqual([cuts.pending, cuts.made["after-commit"]], [1, 0]);
+  filter.fromClient(joined(WHOLE, COPY_DATA, COPY_DONE));
+  assert.deepEqual(filter.fromServer(frame("C", "COMMIT\0")), { forward: [], cut: true });
+  assert.deepEqual([cuts.pending, cuts.made["after-commit"]], [0, 1]);
+});
+
 Deno.test("fromClient() passes half of the data when a cut in COPY is armed", () => {
   const cuts = new PostgresCuts();
   const filter = cuts.filter();
