@@ -76,14 +76,20 @@ export class ProgressWatch implements AsyncDisposable {
     await Promise.all(checks);
   }
 
-  /** The id of a status names the last message it speaks of: that has to be in the ledger. */
+  /**
+   * The id of a status names the last message it speaks of: that has to be in the ledger, or to be
+   * among those that were pruned from it.
+   */
   async #check(id: string): Promise<void> {
     const [sequence, storedNs] = id.split(":").slice(-3);
     this.#checking++;
     try {
       const [row] = await this.#bed.sql`
-        select exists(select from state_tables.delivered
-          where seq = ${sequence ?? ""}::bigint and stored_ns = ${storedNs ?? ""}::bigint) as yes`;
+        select exists(select from state_tables.delivered d
+          where d.seq = ${sequence ?? ""}::bigint and d.stored_ns = ${storedNs ?? ""}::bigint)
+          or exists(select from state_tables.source s
+          where s.pruned_seq >= ${sequence ?? ""}::bigint
+            and s.pruned_ns >= ${storedNs ?? ""}::bigint) as yes`;
       if (row?.yes === true || this.lies.length >= LIES_SHOWN) return;
       this.lies.push(`COMPLETED was said before it was durable: ${id}`);
     } catch {
