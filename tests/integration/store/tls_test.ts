@@ -13,7 +13,7 @@ import type { Flush } from "../../../lib/ingest/ports.ts";
 import { openStore, type Store } from "../../../lib/store/store.ts";
 import postgres from "postgres";
 import { TEST_POSTGRES_SETTINGS, waitFor } from "../../support/servers.ts";
-import { describeTable, flushOf, openFixture, storeOptions } from "./store_fixture.ts";
+import { committed, describeTable, flushOf, openFixture, storeOptions } from "./store_fixture.ts";
 
 const FOLDER = fileURLToPath(new URL("certificates", import.meta.url));
 const ROOT = join(FOLDER, "root.crt");
@@ -132,17 +132,41 @@ Deno.test("openStore() names the certificate file that cannot be read", async ()
   );
 });
 
-Deno.test("write() lets flushes share a transaction over TLS", async () => {
+/** A store with one connection, which is encrypted, and a client of its database. */
+async function openOverTls(
+  resources: AsyncDisposableStack,
+): Promise<{ readonly sql: postgres.Sql; readonly store: Store }> {
   const tls = `host=localhost port=${secure.port} user=postgres`;
-  await using resources = new AsyncDisposableStack();
-  const fixture = resources.use(await openFixture(secure));
-  const { sql, database } = fixture;
+  const { sql, database } = resources.use(await openFixture(secure));
   const dsn = `${tls} dbname=${database.name} sslmode=verify-full sslrootcert=${ROOT}`;
   const options = storeOptions(database.dsn, { pool: { openMax: 1 } });
   const store = resources.adopt(
     await openStore({ ...options, target: parseDsn(dsn) }),
     (opened) => opened.close(1_000),
   );
+  return { sql, store };
+}
+
+Deno.test("write() sends rows together with their query over TLS", async () => {
+  await using resources = new AsyncDisposableStack();
+  const { sql, store } = await openOverTls(resources);
+  await sql`create table t (a text)`;
+  const table = await describeTable(store, "t");
+  // One TLS record has 16 KiB at most.
+  const texts = [1, 1_000, 60_000, 1, 200_000, 1].map((length, n) => String(n).repeat(length));
+  for (const [n, text] of texts.entries()) {
+    const flush = flushOf(table, [{ sequence: n + 1, rows: [text] }]);
+    // The second time it is known, and the data that went ahead is dropped.
+    for (const rows of [1, 0]) {
+      assert.equal(committed(await store.tables.write(flush)).rowsWritten, rows);
+    }
+  }
+  assert.deepEqual((await sql`select a from t order by ctid`).map(({ a }) => a), texts);
+});
+
+Deno.test("write() lets flushes share a transaction over TLS", async () => {
+  await using resources = new AsyncDisposableStack();
+  const { sql, store } = await openOverTls(resources);
   // Nearly as large as rows that share a transaction may be, so more than one TLS record.
   const text = "x".repeat(60_000);
   const flushes: Flush[] = [];
