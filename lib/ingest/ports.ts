@@ -188,7 +188,10 @@ export type FlushOutcome =
 export interface FlushPace {
   /** The flush before it of the same table is still under way. */
   readonly follows: boolean;
-  /** Resolves to whether rows may be written: all before are durable. False calls the flush off. */
+  /**
+   * Resolves to whether rows may be written: all before are durable. False calls the flush off. True,
+   * and need not be asked, when it follows none.
+   */
   readonly mayWrite: Promise<boolean>;
   /** All rows are on their way and COMMIT behind them; never called where that cannot be told. */
   readonly onSent: () => void;

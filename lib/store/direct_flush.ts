@@ -73,7 +73,7 @@ export async function writeDirectly(
     const text = await queryText(session, direct, timeouts);
     const { flush } = direct;
     const bytes = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
-    const result = session.maySendAhead && !pace.follows && isSmall(flush)
+    const result = session.maySendAhead && !pace.follows && fitsAhead(flush)
       ? await session.copyAhead(text, bytes, { onRow, onSent })
       : await session.copyAmong(text, bytes, {
         onRow,
@@ -92,7 +92,7 @@ export async function writeDirectly(
 }
 
 /** Little enough to be sent before it is known whether it will be taken. */
-function isSmall({ rows }: Flush): boolean {
+function fitsAhead({ rows }: Flush): boolean {
   return (rows.ends[rows.count - 1] ?? 0) <= AHEAD_BYTES_MAX;
 }
 

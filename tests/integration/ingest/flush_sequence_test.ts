@@ -136,6 +136,12 @@ Deno.test("BatchWriter calls a flush off when the one before fails, and writes b
   assert.deepEqual(await fixture.ids(), [1, 2]);
 });
 
+/** Waits until a flush has what waits: mostly before it has sent anything, so the next is behind it. */
+async function untilTaken(writer: BatchWriter): Promise<void> {
+  for (let step = 0; writer.waitingMessages > 0 && step < 100; step++) await Promise.resolve();
+  await waitFor(() => writer.waitingMessages === 0, { what: "a flush to begin" });
+}
+
 // What was called off was taken for a mistake, as nothing was before it any more.
 Deno.test("BatchWriter writes what was called off behind a flush of known messages", async () => {
   await using fixture = await setup();
@@ -144,8 +150,7 @@ Deno.test("BatchWriter writes what was called off behind a flush of known messag
   await waitFor(() => acks.length === 1, { what: "the first ack" });
   for (let id = 2; id < 50; id++) {
     fixture.addFirstAgain();
-    // The next one begins behind it once its data is sent.
-    while (writer.waitingMessages > 0) await Promise.resolve();
+    await untilTaken(writer);
     fixture.add(id);
     await waitFor(() => acks.length === 2 * id - 1, { what: `the ack of ${id}` });
   }
@@ -158,7 +163,7 @@ Deno.test("BatchWriter writes what was called off behind a flush with a refused 
   await sql`alter table p add check (id > 0)`;
   for (let id = 2; id < 20; id++) {
     fixture.add(-id);
-    while (writer.waitingMessages > 0) await Promise.resolve();
+    await untilTaken(writer);
     fixture.add(id);
     await waitFor(() => acks.at(-1) === id, { what: `the ack of ${id}` });
   }

@@ -4,29 +4,16 @@ import { StoreUnavailableError } from "../../../lib/errors.ts";
 import type { Session } from "../../../lib/store/session.ts";
 import { failUnless } from "../../../lib/store/sql_text.ts";
 import { StatementError } from "../../../lib/store/statement_error.ts";
-import { type FreshDatabase, freshDatabase, sharedPostgres } from "../../support/servers.ts";
-import { encodeLines, openTestSession } from "./store_fixture.ts";
+import { sharedPostgres } from "../../support/servers.ts";
+import { type CopyFixture, lines, openCopyFixture } from "./copy_fixture.ts";
+import { encodeLines } from "./store_fixture.ts";
 
 const server = await sharedPostgres();
 
-interface CopyFixture extends AsyncDisposable {
-  readonly database: FreshDatabase;
-  readonly session: Session;
-}
-
 async function setup(): Promise<CopyFixture> {
-  const database = await freshDatabase(server);
-  await database.sql`create table t (a int not null)`;
-  const session = await openTestSession(database.dsn);
-  await prepareSomething(session);
-  return {
-    database,
-    session,
-    async [Symbol.asyncDispose](): Promise<void> {
-      await session.close();
-      await database[Symbol.asyncDispose]();
-    },
-  };
+  const fixture = await openCopyFixture(server, "create table t (a int not null)");
+  await prepareSomething(fixture.session);
+  return fixture;
 }
 
 async function prepareSomething(session: Session): Promise<void> {
@@ -40,10 +27,6 @@ async function prepareSomething(session: Session): Promise<void> {
 
 const COPY = "COPY t (a) FROM STDIN";
 
-function lines(...values: string[]): Uint8Array[] {
-  return [encodeLines(values).bytes];
-}
-
 function hasState(sqlState: string): (error: unknown) => boolean {
   return (error) => error instanceof StatementError && error.sqlState === sqlState;
 }
@@ -53,12 +36,11 @@ async function landed({ database: { sql } }: CopyFixture): Promise<number[]> {
 }
 
 Deno.test("a session may send ahead once it has prepared something", async () => {
-  await using database = await freshDatabase(server);
-  const session = await openTestSession(database.dsn);
+  await using fixture = await openCopyFixture(server, "");
+  const { session } = fixture;
   assert.equal(session.maySendAhead, false);
   await prepareSomething(session);
   assert.equal(session.maySendAhead, true);
-  await session.close();
 });
 
 Deno.test("copyAhead() resolves to rows and tag, behind statements that answer", async () => {

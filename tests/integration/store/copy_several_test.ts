@@ -1,38 +1,18 @@
 /** Several COPYs in one query on a real server: counts, refusals, and what comes behind them. */
 import assert from "node:assert/strict";
-import type { Session } from "../../../lib/store/session.ts";
 import { StatementError } from "../../../lib/store/statement_error.ts";
-import { type FreshDatabase, freshDatabase, sharedPostgres } from "../../support/servers.ts";
-import { encodeLines, openTestSession } from "./store_fixture.ts";
+import { sharedPostgres } from "../../support/servers.ts";
+import { type CopyFixture, lines, openCopyFixture } from "./copy_fixture.ts";
 
 const server = await sharedPostgres();
 
-interface CopyFixture extends AsyncDisposable {
-  readonly database: FreshDatabase;
-  readonly session: Session;
-}
-
-async function setup(): Promise<CopyFixture> {
-  const database = await freshDatabase(server);
-  await database.sql.unsafe("create table t (a int); create table u (a int)");
-  const session = await openTestSession(database.dsn);
-  return {
-    database,
-    session,
-    async [Symbol.asyncDispose](): Promise<void> {
-      await session.close();
-      await database[Symbol.asyncDispose]();
-    },
-  };
+function setup(): Promise<CopyFixture> {
+  return openCopyFixture(server, "create table t (a int); create table u (a int)");
 }
 
 /** An answered row, then COPYs into these tables. */
 function textOf(...tables: readonly string[]): string {
   return ["SELECT 1 AS one", ...tables.map((table) => `COPY ${table} (a) FROM STDIN`)].join("; ");
-}
-
-function lines(...values: string[]): Uint8Array[] {
-  return [encodeLines(values).bytes];
 }
 
 function accept(): void {}

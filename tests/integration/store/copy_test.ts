@@ -2,36 +2,17 @@
 import assert from "node:assert/strict";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
 import { StatementError } from "../../../lib/store/statement_error.ts";
-import { type FreshDatabase, freshDatabase, sharedPostgres } from "../../support/servers.ts";
-import { encodeLines, openTestSession } from "./store_fixture.ts";
-import type { Session } from "../../../lib/store/session.ts";
+import { sharedPostgres } from "../../support/servers.ts";
+import { type CopyFixture, lines, openCopyFixture } from "./copy_fixture.ts";
+import { encodeLines } from "./store_fixture.ts";
 
 const server = await sharedPostgres();
 
-interface CopyFixture extends AsyncDisposable {
-  readonly database: FreshDatabase;
-  readonly session: Session;
-}
-
-async function setup(): Promise<CopyFixture> {
-  const database = await freshDatabase(server);
-  await database.sql`create table t (a int not null)`;
-  const session = await openTestSession(database.dsn);
-  return {
-    database,
-    session,
-    async [Symbol.asyncDispose](): Promise<void> {
-      await session.close();
-      await database[Symbol.asyncDispose]();
-    },
-  };
+function setup(): Promise<CopyFixture> {
+  return openCopyFixture(server, "create table t (a int not null)");
 }
 
 const COPY = "COPY t (a) FROM STDIN";
-
-function lines(...values: string[]): Uint8Array[] {
-  return [encodeLines(values).bytes];
-}
 
 Deno.test("copyIn() resolves to the number of rows", async () => {
   await using fixture = await setup();
