@@ -37,8 +37,8 @@ export const TABLE_SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "locked-table",
-    title: "one table locked for 30 s while 19 others flow",
-    bed: { processors: 20, settings: { DB_LOCK_TIMEOUT_MS: "1000" } },
+    title: "one table locked for 30 s while 99 others flow",
+    bed: { processors: 100, settings: { DB_LOCK_TIMEOUT_MS: "1000" } },
     faults: async (run) => {
       await untilWritten(run, "processor-0");
       await untilWritten(run, "processor-1");
@@ -72,6 +72,39 @@ export const TABLE_SCENARIOS: readonly Scenario[] = [
         await until(() => hasScore(run), "the column to be added again");
       }
     },
+  },
+  {
+    name: "index-dropped",
+    title: "a table's index dropped while running: rows go on",
+    bed: { properties: { batchSize: 50, batchWindowTTL: 1, indexColumns: ["id"] } },
+    faults: async (run) => {
+      for (let round = 0; round < run.rounds(3); round++) {
+        const table = `processor-${round}`;
+        await untilWritten(run, table);
+        await until(async () => (await indexesOf(run, table)).length > 0, "the index");
+        for (const name of await indexesOf(run, table)) {
+          await run.bed.sql`drop index ${run.bed.sql(name)}`;
+        }
+        await untilGrown(run, table);
+      }
+    },
+  },
+  {
+    name: "serialization-failure",
+    title: "every insert into one table fails as not serializable for 5 s",
+    faults: async (run) => {
+      await untilWritten(run, "processor-0");
+      await run.bed.sql.unsafe(`
+        create function collide() returns trigger language plpgsql as
+          $$ begin raise exception using errcode = 'serialization_failure'; end $$;
+        create trigger collide before insert on "processor-0" for each row
+          execute function collide()`);
+      await run.pause(5_000);
+      await run.bed.sql`drop trigger collide on "processor-0"`;
+      await untilGrown(run, "processor-0");
+    },
+    seen: (_, { tableRetries, storeRetries }) =>
+      tableRetries + storeRetries > 0 ? null : "nothing was tried again",
   },
   {
     name: "truncated",
@@ -212,4 +245,10 @@ async function hasScore({ bed: { sql } }: ScenarioRun): Promise<boolean> {
     select from pg_attribute where attrelid = to_regclass('"processor-0"')
       and attname = 'score' and not attisdropped`;
   return found.length === 1;
+}
+
+/** Names of a table's indexes; the tables have no key. */
+async function indexesOf({ bed: { sql } }: ScenarioRun, table: string): Promise<string[]> {
+  const rows = await sql`select indexname from pg_indexes where tablename = ${table}`;
+  return rows.map(({ indexname }) => indexname);
 }
