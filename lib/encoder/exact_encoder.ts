@@ -54,10 +54,8 @@ export interface EncodedBatch {
   readonly textReplacements: number;
   /** Key of the first such text, or `_overflow`; null when there is none. */
   readonly replacedKey: string | null;
-  /** Index of the first row of a delivery. */
-  firstRow(delivery: number): number;
-  /** Rows of a delivery. */
-  rowCount(delivery: number): number;
+  /** Index of the first row of each delivery, and behind the last their number. */
+  readonly firstRows: Uint32Array;
   /** Index of the delivery that a row came from. */
   deliveryOf(row: number): number;
   /** Position of the record that a row came from in its message, from 0. */
@@ -115,7 +113,6 @@ export function encodeBatch(
   const newKeys = encoder.newKeys();
   // Encoders live as long as their plans; the payloads must not.
   encoder.end();
-  const firstRow = (delivery: number): number => firstRows[delivery] ?? outOfRange(delivery);
   return {
     plan,
     rows: buffer.rows(),
@@ -131,8 +128,7 @@ export function encodeBatch(
       .filter(({ kinds }) => kinds !== 0),
     rejects,
     textReplacements: encoder.textReplacements,
-    firstRow,
-    rowCount: (delivery) => firstRow(delivery + 1) - firstRow(delivery),
+    firstRows,
     deliveryOf: (row) => buffer.deliveryOf(row),
     ordinalOf: (row) => buffer.ordinalOf(row),
   };
@@ -148,8 +144,4 @@ function encoderOf(plan: ColumnPlan): RecordEncoder {
 
 function allColumns(plan: ColumnPlan, rowCount: number): EncodedRun[] {
   return rowCount === 0 ? [] : [{ firstRow: 0, rowCount, columns: sentNames(plan) }];
-}
-
-function outOfRange(delivery: number): never {
-  throw new RangeError(`Cannot find delivery ${delivery} of the batch`);
 }

@@ -26,13 +26,26 @@ export interface MessageIdentity {
   readonly origin: StreamOrigin;
   /** Stream sequence, from 1. */
   readonly sequence: number;
-  /** Time the server stored it: nanoseconds since the Unix epoch, decimal digits (exceeds 2^53). */
-  readonly storedNs: string;
+  /** Time the server stored it: whole seconds since the Unix epoch. */
+  readonly storedSeconds: number;
+  /** Nanoseconds beyond {@linkcode storedSeconds}: both in one number would exceed 2^53. */
+  readonly storedFraction: number;
+}
+
+const FRACTION_DIGITS = 9;
+
+/** The stored time as nanoseconds since the Unix epoch, decimal digits. */
+export function storedNs(
+  { storedSeconds, storedFraction }: Pick<MessageIdentity, "storedSeconds" | "storedFraction">,
+): string {
+  return storedSeconds === 0
+    ? String(storedFraction)
+    : `${storedSeconds}${String(storedFraction).padStart(FRACTION_DIGITS, "0")}`;
 }
 
 /** One text per stored message, for sets and maps. */
-export function messageName({ origin, sequence, storedNs }: MessageIdentity): string {
-  return `${sequence}:${storedNs}:${origin.created}`;
+export function messageName(identity: MessageIdentity): string {
+  return `${identity.sequence}:${storedNs(identity)}:${identity.origin.created}`;
 }
 
 /**

@@ -65,25 +65,30 @@ export interface ChangedTable {
   readonly refused: readonly RefusedChange[];
 }
 
-/** A message's part of a flush. */
-export interface FlushMessage {
-  /** Null under core NATS: no ledger entry. */
-  readonly identity: MessageIdentity | null;
-  /** Index of its first row in `rows`. */
-  readonly firstRow: number;
-  /** Rows it has in `rows`; may be 0. */
-  readonly rowCount: number;
+/**
+ * The messages of a flush, in stream order. A list for each property, not an object for each message:
+ * there are thousands, and all would live as long as the flush.
+ */
+export interface FlushMessages {
+  /** Of each message; distinct. Null under core NATS: no ledger entry. */
+  readonly identities: readonly (MessageIdentity | null)[];
   /**
-   * Id of the reject that it replays, instead of an identity: the reject is deleted in the same
-   * transaction, or keeps its new reason; rows of a reject that is not there any more are skipped.
+   * Index of each message's first row in `rows`, and behind the last message their number: one that
+   * has no rows begins where the next does.
    */
-  readonly replayOf?: string | undefined;
+  readonly firstRows: Uint32Array;
+  /**
+   * By index of the message, the id of the reject that it replays, instead of an identity: the reject
+   * is deleted in the same transaction, or keeps its new reason; rows of a reject that is not there
+   * any more are skipped.
+   */
+  readonly replays: ReadonlyMap<number, string>;
 }
 
 /** A row that can never land, or a message that is none: kept in `state_tables.rejected`. */
 export interface Reject {
   readonly identity: MessageIdentity | null;
-  /** Id of the reject that was replayed in vain; see {@linkcode FlushMessage.replayOf}. */
+  /** Id of the reject that was replayed in vain; see {@linkcode FlushMessages.replays}. */
   readonly replayOf?: string | undefined;
   /** It is a whole message that waits for its table (design §7), not for a person. */
   readonly isParked?: boolean | undefined;
@@ -147,8 +152,7 @@ export interface Flush {
   readonly rows: EncodedRows;
   /** Of `rows`. Binary only where every run sends columns, and without a `defaultMarker`. */
   readonly format: CopyFormat;
-  /** In stream order; identities are distinct. */
-  readonly messages: readonly FlushMessage[];
+  readonly messages: FlushMessages;
   /**
    * False: the ledger is neither asked nor written, so that no message is known. Identities still
    * name the rejects, each of which is kept once.
@@ -169,7 +173,7 @@ export type FlushOutcome =
     /** Rejects written now, those found by PostgreSQL included. */
     readonly rejects: readonly Reject[];
     /**
-     * Indexes into `messages` of those that the ledger knew already: their rows were not written
+     * Indexes of those messages that the ledger knew already: their rows were not written
      * again. With each, what `rejected` holds of it (design §4: the status repeats what was true).
      */
     readonly known: readonly KnownMessage[];
@@ -209,7 +213,7 @@ export const ALONE: FlushPace = {
 
 /** A message that an earlier flush made durable. */
 export interface KnownMessage {
-  /** Index into `Flush.messages` or into the rejects handed over. */
+  /** Index of the message in its flush, or into the rejects handed over. */
   readonly index: number;
   /** Its rows in `rejected`: count, and the first three reasons. */
   readonly rejectCount: number;

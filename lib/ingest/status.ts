@@ -3,7 +3,7 @@
  * when a row of the route was rejected in this flush, COMPLETED when none was.
  */
 import type { TableUnavailableError } from "../errors.ts";
-import type { Delivery, MessageIdentity } from "./delivery.ts";
+import { type Delivery, type MessageIdentity, storedNs } from "./delivery.ts";
 import type { RouteStatus } from "./ports.ts";
 
 /** Reasons that a status names at most; the rest is counted. */
@@ -118,7 +118,7 @@ export function statusMessageId(
 ): string | null {
   if (last === null) return null;
   const { consumer, stream, created } = last.origin;
-  return [consumer, stream, created, last.sequence, last.storedNs, status].join(":");
+  return [consumer, stream, created, last.sequence, storedNs(last), status].join(":");
 }
 
 function shortened(text: string): string {

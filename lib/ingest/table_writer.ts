@@ -131,12 +131,11 @@ export class TableWriter {
       defaultMarker: encoded.usesMarker ? DEFAULT_MARKER : null,
       rows: encoded.rows,
       format: encoded.plan.format,
-      messages: distinct.deliveries.map(({ replayOf }, index) => ({
-        identity: distinct.identities[index] ?? null,
-        replayOf,
-        firstRow: encoded.firstRow(index),
-        rowCount: encoded.rowCount(index),
-      })),
+      messages: {
+        identities: distinct.identities,
+        firstRows: encoded.firstRows,
+        replays: replaysOf(distinct.deliveries),
+      },
       usesLedger: this.#options.settings.deliveryMode === "exactlyOnce",
       rejects: this.#rejectsOf(encoded, distinct),
       rejectRow: (row, refusal) =>
@@ -215,6 +214,15 @@ export class TableWriter {
       count: textReplacements,
     });
   }
+}
+
+/** By index of the delivery, the reject that it replays. */
+function replaysOf(deliveries: readonly Delivery[]): ReadonlyMap<number, string> {
+  const replays = new Map<number, string>();
+  deliveries.forEach(({ replayOf }, index) => {
+    if (replayOf !== undefined) replays.set(index, replayOf);
+  });
+  return replays;
 }
 
 /** Which table the rows of a processor go to (contract §5). */

@@ -93,13 +93,6 @@ export class AckReply {
   }
 }
 
-/** A stored time as nanoseconds since the Unix epoch, decimal digits. */
-export function storedNsOf(seconds: number, fraction: number): string {
-  return seconds === 0
-    ? String(fraction)
-    : `${seconds}${String(fraction).padStart(FRACTION_DIGITS, "0")}`;
-}
-
 function startsWith(bytes: Uint8Array, start: number, end: number, front: Uint8Array): boolean {
   if (end - start < front.length) return false;
   for (let i = 0; i < front.length; i++) if (bytes[start + i] !== front[i]) return false;

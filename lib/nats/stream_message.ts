@@ -5,7 +5,7 @@
  * another incarnation of the consumer, costs a redelivery, which the ledger drops.
  */
 import type { IncomingMessage, MessageIdentity, StreamOrigin } from "../ingest/delivery.ts";
-import { type AckReply, storedNsOf } from "./ack_reply.ts";
+import type { AckReply } from "./ack_reply.ts";
 import type { AckSender } from "./ack_sender.ts";
 
 /** The part of a client that settlements other than acks need. */
@@ -47,8 +47,8 @@ const WORKING = encoder.encode("+WPI");
 export class StreamMessage implements IncomingMessage, MessageIdentity {
   readonly sequence: number;
   readonly deliveryCount: number;
-  readonly #storedSeconds: number;
-  readonly #storedFraction: number;
+  readonly storedSeconds: number;
+  readonly storedFraction: number;
   readonly #source: MessageSource;
   /** The bytes that were read, with those of other messages, or the two parts of this one alone. */
   #bytes: Uint8Array;
@@ -61,8 +61,8 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
   constructor(source: MessageSource, fields: AckReply, bytes: Uint8Array, place: MessagePlace) {
     this.sequence = fields.sequence;
     this.deliveryCount = fields.deliveryCount;
-    this.#storedSeconds = fields.storedSeconds;
-    this.#storedFraction = fields.storedFraction;
+    this.storedSeconds = fields.storedSeconds;
+    this.storedFraction = fields.storedFraction;
     this.#source = source;
     this.#bytes = bytes;
     this.#replyStart = place.replyStart;
@@ -77,10 +77,6 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
 
   get payloadBytes(): number {
     return this.#payloadEnd - this.#payloadStart;
-  }
-
-  get storedNs(): string {
-    return storedNsOf(this.#storedSeconds, this.#storedFraction);
   }
 
   get origin(): StreamOrigin {

@@ -44,7 +44,7 @@ export function directFlush(flush: Flush, ledger: LedgerEntries): DirectFlush | 
   const [run] = runs;
   if (table === null || run === undefined || runs.length > 1) return null;
   if (run.columns.length === 0 || rejects.length > 0) return null;
-  if (messages.some(({ replayOf }) => replayOf !== undefined)) return null;
+  if (messages.replays.size > 0) return null;
   return { flush, table, columns: run.columns, ledger };
 }
 

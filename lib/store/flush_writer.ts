@@ -6,6 +6,7 @@
  * or nothing is; an unknown commit is said to be unknown.
  */
 import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
+import { type MessageIdentity, storedNs } from "../ingest/delivery.ts";
 import {
   ALONE,
   type Flush,
@@ -108,8 +109,7 @@ export class FlushWriter {
 
   async #groupMessages(session: Session, flush: Flush): Promise<LedgerEntries> {
     try {
-      const identities = flush.messages.map(({ identity }) => identity);
-      const ledger = await groupBySource(session, this.#sourceIds, identities);
+      const ledger = await groupBySource(session, this.#sourceIds, flush.messages.identities);
       return flush.usesLedger ? ledger : { ...ledger, bySource: [] };
     } catch (error) {
       throw storeUnavailable(error, "number a stream in the ledger");
@@ -157,7 +157,7 @@ async function writeEverything(
   const replayed = await lockRejects(session, flush);
   const knownIndexes = await writeLedger(session, ledger, care);
   const skipped = knownIndexes.union(replayed.gone);
-  const ranges = freshRanges(flush.messages, skipped, flush.rows.count);
+  const ranges = freshRanges(flush.messages, skipped);
   const { table } = flush;
   let written: Isolation = { rowsWritten: 0, refused: [] };
   if (table !== null && countRows(ranges) > 0) {
@@ -170,7 +170,7 @@ async function writeEverything(
   ];
   const known = await writeRejects(session, ledger, rejects, knownIndexes);
   await settleRejects(session, replayed, rejects);
-  const gone = [...replayed.gone].flatMap((index) => flush.messages[index]?.replayOf ?? []);
+  const gone = [...replayed.gone].flatMap((index) => flush.messages.replays.get(index) ?? []);
   return { kind: "committed", rowsWritten: written.rowsWritten, rejects, known, gone };
 }
 
@@ -233,19 +233,20 @@ async function writeRows(
 /** Rejects found by encoding, but those of messages that are skipped. */
 function freshRejects(flush: Flush, skipped: ReadonlySet<number>): readonly Reject[] {
   if (skipped.size === 0) return flush.rejects;
+  const { identities, replays } = flush.messages;
   const names = new Set(
-    flush.messages.filter((_, index) => skipped.has(index)).map(nameOf),
+    [...skipped].map((index) => nameOf(identities[index] ?? null, replays.get(index))),
   );
-  return flush.rejects.filter((reject) => {
-    const name = nameOf(reject);
+  return flush.rejects.filter(({ identity, replayOf }) => {
+    const name = nameOf(identity, replayOf);
     return name === null || !names.has(name);
   });
 }
 
-function nameOf({ identity, replayOf }: Pick<Reject, "identity" | "replayOf">): string | null {
+function nameOf(identity: MessageIdentity | null, replayOf: string | undefined): string | null {
   if (identity === null) return replayOf ?? null;
-  const { origin, sequence, storedNs } = identity;
-  return JSON.stringify([origin.stream, origin.created, origin.consumer, sequence, storedNs]);
+  const { stream, created, consumer } = identity.origin;
+  return JSON.stringify([stream, created, consumer, identity.sequence, storedNs(identity)]);
 }
 
 async function lockRejects(session: Session, flush: Flush): Promise<LockedRejects> {

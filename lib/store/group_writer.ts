@@ -47,7 +47,7 @@ export function isSmall(flush: Flush): flush is SmallFlush {
   return table !== null && refusalOfKind(table.relationKind) === null && rejects.length === 0 &&
     rows.count > 0 && rows.count <= ROWS_MAX && (rows.ends[rows.count - 1] ?? 0) <= BYTES_MAX &&
     runs.length === 1 && runs[0] !== undefined && runs[0].columns.length > 0 &&
-    messages.every(({ replayOf }) => replayOf === undefined);
+    messages.replays.size === 0;
 }
 
 /** Writes groups; see the top of this file. */
@@ -74,7 +74,7 @@ export class GroupWriter {
     const statementMs = Math.min(STATEMENT_MS_MAX, this.#timeouts.statementMs);
     try {
       const identities = flushes.filter(({ usesLedger }) => usesLedger)
-        .flatMap(({ messages }) => messages.map(({ identity }) => identity));
+        .flatMap(({ messages }) => messages.identities);
       const ledger = await groupBySource(session, this.#sourceIds, identities);
       return await inTransaction(
         session,

@@ -5,7 +5,7 @@
  * spliced into the statements; they are checked to be integers.
  */
 import { StoreUnavailableError } from "../errors.ts";
-import type { MessageIdentity, StreamOrigin } from "../ingest/delivery.ts";
+import { type MessageIdentity, storedNs, type StreamOrigin } from "../ingest/delivery.ts";
 import type { Session } from "./session.ts";
 import type { SourceIds } from "./source_ids.ts";
 import { FAILED_CONDITION, failUnless, integerArray } from "./sql_text.ts";
@@ -14,11 +14,9 @@ import { StatementError } from "./statement_error.ts";
 /** Messages of one source. */
 export interface SourceEntries {
   readonly source: number;
-  readonly entries: readonly {
-    /** Index into the list that was grouped. */
-    readonly index: number;
-    readonly identity: MessageIdentity;
-  }[];
+  readonly identities: readonly MessageIdentity[];
+  /** Of each its index in the list that was grouped. */
+  readonly indexes: readonly number[];
 }
 
 /** Messages with identities, by source. */
@@ -35,21 +33,58 @@ export async function groupBySource(
   identities: readonly (MessageIdentity | null)[],
 ): Promise<LedgerEntries> {
   const sourceOf = new Map<StreamOrigin, number>();
-  const groups = new Map<number, { index: number; identity: MessageIdentity }[]>();
-  for (const [index, identity] of identities.entries()) {
-    if (identity === null) continue;
-    let source = sourceOf.get(identity.origin);
-    if (source === undefined) {
-      source = await sourceIds.resolve(session, identity.origin);
-      sourceOf.set(identity.origin, source);
-    }
-    const group = groups.get(source);
-    if (group === undefined) groups.set(source, [{ index, identity }]);
-    else group.push({ index, identity });
+  for (const origin of originsOf(identities)) {
+    sourceOf.set(origin, await sourceIds.resolve(session, origin));
   }
-  const bySource = [...groups].map(([source, entries]) => ({ source, entries }))
-    .sort((a, b) => a.source - b.source);
+  const sources = [...new Set(sourceOf.values())].sort((a, b) => a - b);
+  const isOfSource = (source: number) => (identity: MessageIdentity): boolean =>
+    sourceOf.get(identity.origin) === source;
+  const bySource = sources.map((source) => ({
+    source,
+    ...select(identities, sources.length === 1 ? () => true : isOfSource(source)),
+  }));
   return { bySource, sourceOf };
+}
+
+/** Almost always one. */
+function originsOf(identities: readonly (MessageIdentity | null)[]): ReadonlySet<StreamOrigin> {
+  const origins = new Set<StreamOrigin>();
+  let last: StreamOrigin | null = null;
+  for (const identity of identities) {
+    if (identity === null || identity.origin === last) continue;
+    last = identity.origin;
+    origins.add(last);
+  }
+  return origins;
+}
+
+/** Those that are asked for, with their indexes. */
+function select(
+  list: readonly (MessageIdentity | null)[],
+  isWanted: (identity: MessageIdentity, at: number) => boolean,
+): Omit<SourceEntries, "source"> {
+  const identities: MessageIdentity[] = [];
+  const indexes: number[] = [];
+  list.forEach((identity, at) => {
+    if (identity === null || !isWanted(identity, at)) return;
+    identities.push(identity);
+    indexes.push(at);
+  });
+  return { identities, indexes };
+}
+
+/** Entries of the group whose indexes are asked for. */
+export function narrowed(
+  group: SourceEntries,
+  isWanted: (index: number) => boolean,
+): SourceEntries {
+  const { source, identities, indexes } = group;
+  const found = select(identities, (_, at) => isWanted(indexes[at] ?? -1));
+  return {
+    source,
+    identities: found.identities,
+    indexes: found.indexes.map((at) => indexes[at] ?? -1),
+  };
 }
 
 /**
@@ -70,10 +105,17 @@ function insertOf([source, sequences, times]: readonly string[]): string {
 }
 
 /** Source, sequences and times as SQL. */
-function argumentsOf({ source, entries }: SourceEntries): string[] {
-  const sequences = integerArray(entries.map(({ identity }) => identity.sequence));
-  const times = integerArray(entries.map(({ identity }) => identity.storedNs));
+function argumentsOf({ source, identities }: SourceEntries): string[] {
+  const [sequences, times] = keyArrays(identities);
   return [String(source), `'${sequences}'`, `'${times}'`];
+}
+
+/** Sequences and stored times, as PostgreSQL's array text. */
+export function keyArrays(identities: readonly MessageIdentity[]): [string, string] {
+  return [
+    integerArray(identities.map(({ sequence }) => sequence)),
+    integerArray(identities.map(storedNs)),
+  ];
 }
 
 /** Inserts as {@linkcode insertOf}, and fails unless their number is the last argument. */
@@ -95,7 +137,10 @@ const INSERT_ALL = {
  * answers with one row when it inserted all of the group's, and fails when not.
  */
 export async function insertAllText(session: Session, group: SourceEntries): Promise<string> {
-  return await session.callText(INSERT_ALL, [...argumentsOf(group), String(group.entries.length)]);
+  return await session.callText(INSERT_ALL, [
+    ...argumentsOf(group),
+    String(group.identities.length),
+  ]);
 }
 
 /** {@linkcode insertAllText} left some out; PostgreSQL says 23505 where they are in the ledger. */
@@ -116,8 +161,8 @@ export function mayBePrunedSql([sources, sequences]: readonly string[]): string 
 
 /** Sources, and the lowest sequence of each, as PostgreSQL's array text. */
 export function lowestOf({ bySource }: LedgerEntries): readonly [string, string] {
-  const lowest = bySource.map(({ entries }) =>
-    entries.reduce((least, { identity }) => Math.min(least, identity.sequence), Infinity)
+  const lowest = bySource.map(({ identities }) =>
+    identities.reduce((least, { sequence }) => Math.min(least, sequence), Infinity)
   );
   return [integerArray(bySource.map(({ source }) => source)), integerArray(lowest)];
 }
@@ -161,7 +206,7 @@ async function mayBePruned(session: Session, ledger: LedgerEntries): Promise<boo
 export async function insertEntries(session: Session, ledger: LedgerEntries): Promise<boolean> {
   let isComplete = true;
   for (const group of ledger.bySource) {
-    isComplete &&= await session.modify(insertText(group)) === group.entries.length;
+    isComplete &&= await session.modify(insertText(group)) === group.identities.length;
   }
   return isComplete && !await mayBePruned(session, ledger);
 }
@@ -189,10 +234,11 @@ export async function insertMissingEntries(
       `${insertText(group)} ON CONFLICT DO NOTHING RETURNING seq, stored_ns`,
     );
     const fresh = new Set(inserted.map(({ seq, stored_ns }) => `${seq}:${stored_ns}`));
-    for (const { index, identity } of group.entries) {
+    group.identities.forEach((identity, at) => {
       // Deleted when met, so that a message that stands in the list twice is written once.
-      if (!fresh.delete(`${identity.sequence}:${identity.storedNs}`)) known.add(index);
-    }
+      const isFresh = fresh.delete(`${identity.sequence}:${storedNs(identity)}`);
+      if (!isFresh) known.add(group.indexes[at] ?? -1);
+    });
   }
   if (await mayBePruned(session, ledger)) await addPruned(session, ledger, known);
   if (known.size > 0) await assertKept(session, ledger, known);
@@ -208,10 +254,10 @@ async function addPruned(
   ledger: LedgerEntries,
   known: Set<number>,
 ): Promise<void> {
-  for (const { source, entries } of ledger.bySource) {
-    const fresh = entries.filter(({ index }) => !known.has(index));
-    if (fresh.length === 0) continue;
-    const [, sequences, times] = argumentsOf({ source, entries: fresh });
+  for (const group of ledger.bySource) {
+    const fresh = narrowed(group, (index) => !known.has(index));
+    if (fresh.identities.length === 0) continue;
+    const [source, sequences, times] = argumentsOf(fresh);
     const pruned = await session.queryOnce<{ number: number }>(
       `SELECT u.number::int AS number
        FROM unnest(${sequences}::bigint[], ${times}::bigint[]) WITH ORDINALITY u(seq, ns, number)
@@ -219,7 +265,7 @@ async function addPruned(
          AND u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns`,
     );
     const numbers = new Set(pruned.map(({ number }) => number));
-    for (const [at, { index }] of fresh.entries()) if (numbers.has(at + 1)) known.add(index);
+    for (const [at, index] of fresh.indexes.entries()) if (numbers.has(at + 1)) known.add(index);
   }
 }
 
@@ -233,23 +279,22 @@ async function assertKept(
   ledger: LedgerEntries,
   known: ReadonlySet<number>,
 ): Promise<void> {
-  for (const { source, entries } of ledger.bySource) {
-    const asked = entries.filter(({ index }) => known.has(index));
-    if (asked.length === 0) continue;
-    const absent = await session.queryOnce(absentText({ source, entries: asked }));
+  for (const group of ledger.bySource) {
+    const asked = narrowed(group, (index) => known.has(index));
+    if (asked.identities.length === 0) continue;
+    const absent = await session.queryOnce(absentText(asked));
     if (absent.length === 0) continue;
     throw new StoreUnavailableError(
       `Cannot write the ledger as state_tables.delivered did not keep ${absent.length} of ` +
-        `${entries.length} entries: drop the trigger or policy on that table which keeps them out`,
+        `${group.identities.length} entries: drop the trigger or policy on that table which keeps them out`,
     );
   }
 }
 
 /** Selects those that are neither in the ledger nor below the end of what was pruned. */
-function absentText({ source, entries }: SourceEntries): string {
-  const sequences = integerArray(entries.map(({ identity }) => identity.sequence));
-  const times = integerArray(entries.map(({ identity }) => identity.storedNs));
-  return `SELECT FROM unnest('${sequences}'::bigint[], '${times}'::bigint[]) u(seq, ns)
+function absentText(group: SourceEntries): string {
+  const [source, sequences, times] = argumentsOf(group);
+  return `SELECT FROM unnest(${sequences}::bigint[], ${times}::bigint[]) u(seq, ns)
     WHERE NOT EXISTS (SELECT FROM state_tables.delivered d
         WHERE d.source = ${source} AND d.seq = u.seq AND d.stored_ns = u.ns)
       AND NOT EXISTS (SELECT FROM state_tables.source s

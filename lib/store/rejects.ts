@@ -2,11 +2,10 @@
  * Writes and reads `state_tables.rejected` inside other people's transactions. A message whose entry
  * the ledger already has finds here what was true when it was written.
  */
-import type { StreamOrigin } from "../ingest/delivery.ts";
+import { storedNs, type StreamOrigin } from "../ingest/delivery.ts";
 import type { KnownMessage, Reject } from "../ingest/ports.ts";
-import type { LedgerEntries } from "./ledger_entries.ts";
+import { keyArrays, type LedgerEntries, narrowed } from "./ledger_entries.ts";
 import type { Parameter, Session } from "./session.ts";
-import { integerArray } from "./sql_text.ts";
 
 const COLUMNS = [
   "state",
@@ -61,7 +60,7 @@ function parametersOf(
     reject.isParked === true ? "parked" : "rejected",
     identity === null ? null : sourceOf.get(identity.origin) ?? null,
     identity?.sequence ?? null,
-    identity?.storedNs ?? null,
+    identity === null ? null : storedNs(identity),
     ordinal,
     storableText(reject.routeId),
     storableText(reject.processorId),
@@ -95,9 +94,9 @@ export async function summarizeKnown(
   known: ReadonlySet<number>,
 ): Promise<readonly KnownMessage[]> {
   const messages: KnownMessage[] = [];
-  for (const { source, entries } of ledger.bySource) {
-    const asked = entries.filter(({ index }) => known.has(index));
-    if (asked.length === 0) continue;
+  for (const group of ledger.bySource) {
+    const { source, identities, indexes } = narrowed(group, (index) => known.has(index));
+    if (identities.length === 0) continue;
     const rows = await session.queryOnce<SummaryRow>(
       `SELECT r.seq, r.stored_ns, pg_catalog.count(*)::int AS count,
          pg_catalog.to_json((pg_catalog.array_agg(r.reason ORDER BY r.ordinal))[1:${REASONS_MAX}])
@@ -105,16 +104,13 @@ export async function summarizeKnown(
        FROM unnest($1::bigint[], $2::bigint[]) u(seq, ns)
        JOIN state_tables.rejected r ON r.source = ${source} AND r.seq = u.seq AND r.stored_ns = u.ns
        GROUP BY r.seq, r.stored_ns`,
-      [
-        integerArray(asked.map(({ identity }) => identity.sequence)),
-        integerArray(asked.map(({ identity }) => identity.storedNs)),
-      ],
+      keyArrays(identities),
     );
     const summaries = new Map(rows.map((row) => [`${row.seq}:${row.stored_ns}`, row]));
-    for (const { index, identity } of asked) {
-      const summary = summaries.get(`${identity.sequence}:${identity.storedNs}`);
+    for (const [at, identity] of identities.entries()) {
+      const summary = summaries.get(`${identity.sequence}:${storedNs(identity)}`);
       messages.push({
-        index,
+        index: indexes[at] ?? -1,
         rejectCount: summary?.count ?? 0,
         reasons: summary?.reasons ?? [],
       });

@@ -4,7 +4,7 @@
  * however many replays run and wherever they die; one that still does not fit stays, with the new
  * reason.
  */
-import type { FlushMessage, Reject } from "../ingest/ports.ts";
+import type { FlushMessages, Reject } from "../ingest/ports.ts";
 import { storableText } from "./rejects.ts";
 import type { Session } from "./session.ts";
 import { integerArray } from "./sql_text.ts";
@@ -36,16 +36,15 @@ export interface LockedRejects {
 /** Locks what the flush replays. The first statement of the transaction that touches them. */
 export async function lockReplayed(
   session: Session,
-  messages: readonly FlushMessage[],
+  { replays }: Pick<FlushMessages, "replays">,
 ): Promise<LockedRejects> {
-  const ids = messages.map(({ replayOf }) => replayOf).filter((id) => id !== undefined);
-  if (ids.length === 0) return { gone: new Set(), ordinals: new Map() };
-  const rows = await session.query<{ id: string; ordinal: number }>(LOCK, [integerArray(ids)]);
+  if (replays.size === 0) return { gone: new Set(), ordinals: new Map() };
+  const rows = await session.query<{ id: string; ordinal: number }>(LOCK, [
+    integerArray(replays.values()),
+  ]);
   const ordinals = new Map(rows.map(({ id, ordinal }) => [id, ordinal]));
   const gone = new Set<number>();
-  for (const [index, { replayOf }] of messages.entries()) {
-    if (replayOf !== undefined && !ordinals.has(replayOf)) gone.add(index);
-  }
+  for (const [index, id] of replays) if (!ordinals.has(id)) gone.add(index);
   return { gone, ordinals };
 }
 

@@ -3,7 +3,7 @@
  * numbers; rows keep their order everywhere.
  */
 import type { EncodedRows } from "../encoder/encoded_batch.ts";
-import type { FlushMessage, FlushRun } from "../ingest/ports.ts";
+import type { FlushMessages, FlushRun } from "../ingest/ports.ts";
 import { COPY_CHUNK_BYTES } from "./copy.ts";
 
 /** Rows `from` up to, not including, `to`. */
@@ -14,18 +14,19 @@ export interface RowRange {
 
 /** All rows but those of the messages that the ledger knows, as few ranges as possible, in order. */
 export function freshRanges(
-  messages: readonly FlushMessage[],
+  { firstRows }: Pick<FlushMessages, "firstRows">,
   known: ReadonlySet<number>,
-  rowCount: number,
 ): readonly RowRange[] {
-  const skipped = messages.filter((message, index) => known.has(index) && message.rowCount > 0)
-    .sort((a, b) => a.firstRow - b.firstRow);
   const ranges: RowRange[] = [];
   let from = 0;
-  for (const { firstRow, rowCount: rows } of skipped) {
+  for (const index of [...known].sort((a, b) => a - b)) {
+    const firstRow = firstRows[index] ?? 0;
+    const end = firstRows[index + 1] ?? 0;
+    if (end === firstRow) continue;
     if (firstRow > from) ranges.push({ from, to: firstRow });
-    from = Math.max(from, firstRow + rows);
+    from = end;
   }
+  const rowCount = firstRows.at(-1) ?? 0;
   if (from < rowCount) ranges.push({ from, to: rowCount });
   return ranges;
 }

@@ -25,7 +25,9 @@ export function recordedMessage(
     calls,
     payload,
     payloadBytes: payload.length,
-    identity: sequence === null ? null : { origin: ORIGIN, sequence, storedNs: `${sequence}000` },
+    identity: sequence === null
+      ? null
+      : { origin: ORIGIN, sequence, storedSeconds: 0, storedFraction: sequence * 1_000 },
     deliveryCount: 1,
     isLastDelivery: false,
     detach: () => calls.push("detach"),

@@ -116,7 +116,11 @@ async function assertSameImages(
       runs: batch.runs,
       rows: batch.rows,
       format: batch.plan.format,
-      messages: [{ identity: null, firstRow: 0, rowCount: batch.rows.count }],
+      messages: {
+        identities: [null],
+        firstRows: Uint32Array.of(0, batch.rows.count),
+        replays: new Map(),
+      },
       rejectRow: (row) => rejectOf(null, row),
     };
     const outcome = committed(await store.tables.write(flush));
@@ -248,11 +252,11 @@ testOnBoth(
     const rows = Array.from({ length: 3_000 }, (_, row) => [int8(row), text]);
     await store.tables.write(binaryFlush(table, [[int8(-1), null]], 2));
     const flush = binaryFlush(table, rows, 1);
-    const messages = [1, 2, 3].map((sequence) => ({
-      identity: identity(sequence),
-      firstRow: (sequence - 1) * 1_000,
-      rowCount: 1_000,
-    }));
+    const messages = {
+      ...flush.messages,
+      identities: [1, 2, 3].map((sequence) => identity(sequence)),
+      firstRows: Uint32Array.of(0, 1_000, 2_000, 3_000),
+    };
     const outcome = committed(await store.tables.write({ ...flush, messages }));
     assert.equal(outcome.rowsWritten, 2_000);
     const [found] =

@@ -1,12 +1,14 @@
 /** Flushes in one query, and the pace at which one follows another, on a real server. */
 import assert from "node:assert/strict";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
+import { storedNs } from "../../../lib/ingest/delivery.ts";
 import type { FlushPace } from "../../../lib/ingest/ports.ts";
 import { sharedPostgres, waitFor } from "../../support/servers.ts";
 import {
   committed,
   describeTable,
   flushOf,
+  identity,
   openFixture,
   type StoreFixture,
   testOnBoth,
@@ -245,7 +247,7 @@ Deno.test("write() notices entries that were pruned", async () => {
   const flush = flushOf(table, messages);
   await store.tables.write(flushOf(table, [{ sequence: 9, rows: [] }])); // the source has its number
   await sql`update state_tables.source set pruned_seq = 2,
-    pruned_ns = ${flush.messages[1]?.identity?.storedNs ?? ""}`;
+    pruned_ns = ${storedNs(identity(2))}`;
   const outcome = committed(await store.tables.write(flush));
   assert.deepEqual(outcome.known.map(({ index }) => index), [0, 1]);
   assert.deepEqual((await sql`select a from t`).map(({ a }) => a), [3]);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type postgres from "postgres";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
+import { storedNs } from "../../../lib/ingest/delivery.ts";
 import { sharedPostgres, waitFor } from "../../support/servers.ts";
 import {
   committed,
@@ -113,12 +114,11 @@ Deno.test("write() takes a message for known that is pruned while it writes the 
   committed(
     await store.tables.write(flushOf(table, [{ sequence: 1, rows: ["2"], origin: other }])),
   );
-  const { storedNs } = identity(2);
   // Holds an entry of the other stream, so that the flush waits behind its look at the first.
   const holder = await sql.reserve();
   await holder`begin`;
   await holder`insert into state_tables.delivered
-    select id, 2, ${storedNs} from state_tables.source where stream = 'other'`;
+    select id, 2, ${storedNs(identity(2))} from state_tables.source where stream = 'other'`;
   const writing = store.tables.write(flushOf(table, [
     { sequence: 1, rows: ["1"] },
     { sequence: 2, rows: ["3"], origin: other },
@@ -130,7 +130,7 @@ Deno.test("write() takes a message for known that is pruned while it writes the 
   await sql.begin(async (pruner) => {
     await pruner`delete from state_tables.delivered d using state_tables.source s
       where d.source = s.id and s.stream <> 'other'`;
-    await pruner`update state_tables.source set pruned_seq = 1, pruned_ns = ${identity(1).storedNs}
+    await pruner`update state_tables.source set pruned_seq = 1, pruned_ns = ${storedNs(identity(1))}
       where stream <> 'other'`;
   });
   await holder`rollback`;

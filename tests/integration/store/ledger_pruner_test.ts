@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import type postgres from "postgres";
 import type { StreamOrigin } from "../../../lib/ingest/delivery.ts";
 import { sharedPostgres } from "../../support/servers.ts";
-import { describeTable, flushOf, openFixture, ORIGIN, type StoreFixture } from "./store_fixture.ts";
+import {
+  describeTable,
+  flushOf,
+  identity,
+  openFixture,
+  ORIGIN,
+  type StoreFixture,
+} from "./store_fixture.ts";
 
 const server = await sharedPostgres();
 
@@ -78,11 +85,11 @@ Deno.test("prune() keeps a message that took over a pruned sequence after a lost
   await pruneAll(fixture);
   const table = await describeTable(store, "t");
   const again = flushOf(table, [{ sequence: 9, rows: ["900"] }]);
-  const later = again.messages.map((message) => ({
-    ...message,
-    identity: message.identity && { ...message.identity, storedNs: "1963976000000000009" },
-  }));
-  const outcome = await store.tables.write({ ...again, messages: later });
+  const identities = [{ ...identity(9), storedSeconds: 1_963_976_000 }];
+  const outcome = await store.tables.write({
+    ...again,
+    messages: { ...again.messages, identities },
+  });
   assert.deepEqual(outcome.kind === "committed" && outcome.known, []);
   const rows = await sql`select a from t where a = 900`;
   assert.equal(rows.length, 1);

@@ -1,8 +1,9 @@
 /** Two instances that hold the same messages: whatever the order, one copy of each row. */
 import assert from "node:assert/strict";
+import { storedNs } from "../../../lib/ingest/delivery.ts";
 import { openStore } from "../../../lib/store/store.ts";
 import { sharedPostgres, waitFor } from "../../support/servers.ts";
-import { describeTable, flushOf, openFixture, storeOptions } from "./store_fixture.ts";
+import { describeTable, flushOf, identity, openFixture, storeOptions } from "./store_fixture.ts";
 
 const server = await sharedPostgres();
 
@@ -40,7 +41,7 @@ Deno.test("write() waits for another instance's transaction, then knows its mess
   await sql`delete from t`;
   const outcome = await sql.begin(async (holder) => {
     await holder`insert into state_tables.delivered
-      select id, 1, ${flushOf(table, [message]).messages[0]?.identity?.storedNs ?? ""}
+      select id, 1, ${storedNs(identity(1))}
       from state_tables.source`;
     const writing = store.tables.write(flushOf(table, [message]));
     await waitFor(

@@ -9,7 +9,6 @@ import type { EncodedRows } from "../../../lib/encoder/encoded_batch.ts";
 import type { MessageIdentity, StreamOrigin } from "../../../lib/ingest/delivery.ts";
 import type {
   Flush,
-  FlushMessage,
   FlushOutcome,
   FlushRun,
   Reject,
@@ -129,7 +128,7 @@ export const ORIGIN: StreamOrigin = {
 
 /** The identity of a message with this sequence. */
 export function identity(sequence: number, origin: StreamOrigin = ORIGIN): MessageIdentity {
-  return { origin, sequence, storedNs: String(1_763_976_000n * 1_000_000_000n + BigInt(sequence)) };
+  return { origin, sequence, storedSeconds: 1_763_976_000, storedFraction: sequence };
 }
 
 /** Rows of COPY text as an encoder would hand them over. */
@@ -162,15 +161,15 @@ export function flushOf(
     readonly usesLedger?: boolean;
   } = {},
 ): Flush {
-  let firstRow = 0;
   const ordinals: { readonly identity: MessageIdentity | null; readonly ordinal: number }[] = [];
-  const flushMessages = messages.map(({ sequence, rows, origin }): FlushMessage => {
-    const id = sequence === null ? null : identity(sequence, origin);
-    ordinals.push(...rows.map((_, ordinal) => ({ identity: id, ordinal })));
-    const message = { identity: id, firstRow, rowCount: rows.length };
-    firstRow += rows.length;
-    return message;
-  });
+  const identities = messages.map(({ sequence, origin }) =>
+    sequence === null ? null : identity(sequence, origin)
+  );
+  const firstRows = new Uint32Array(messages.length + 1);
+  for (const [index, { rows }] of messages.entries()) {
+    firstRows[index + 1] = (firstRows[index] ?? 0) + rows.length;
+    ordinals.push(...rows.map((_, ordinal) => ({ identity: identities[index] ?? null, ordinal })));
+  }
   const lines = messages.flatMap(({ rows }) => rows);
   return {
     table,
@@ -182,7 +181,7 @@ export function flushOf(
     defaultMarker: options.defaultMarker ?? null,
     rows: encodeLines(lines),
     format: "text",
-    messages: flushMessages,
+    messages: { identities, firstRows, replays: new Map() },
     usesLedger: options.usesLedger ?? true,
     rejects: options.rejects ?? [],
     rejectRow: (row, refusal) => ({

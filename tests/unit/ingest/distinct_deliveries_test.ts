@@ -19,9 +19,12 @@ Deno.test("distinctInStreamOrder() puts a redelivery where it belongs", () => {
 });
 
 Deno.test("distinctInStreamOrder() keeps two messages apart that had one sequence", () => {
-  const [first, second] = ["1000", "2000"].map((storedNs) => ({
+  const [first, second] = [1_000, 2_000].map((storedFraction) => ({
     ...deliveryOf(),
-    message: { ...recordedMessage(7), identity: { origin: ORIGIN, sequence: 7, storedNs } },
+    message: {
+      ...recordedMessage(7),
+      identity: { origin: ORIGIN, sequence: 7, storedSeconds: 0, storedFraction },
+    },
   }));
   assert.ok(first !== undefined && second !== undefined);
   assert.deepEqual(distinctInStreamOrder([first, second, first]).deliveries, [first, second]);
@@ -31,7 +34,10 @@ Deno.test("distinctInStreamOrder() puts an older incarnation of the stream first
   const older = { ...ORIGIN, created: "2026-11-23T00:00:00Z" };
   const before = {
     ...deliveryOf(),
-    message: { ...recordedMessage(9), identity: { origin: older, sequence: 9, storedNs: "1" } },
+    message: {
+      ...recordedMessage(9),
+      identity: { origin: older, sequence: 9, storedSeconds: 0, storedFraction: 1 },
+    },
   };
   assert.deepEqual(sequencesOf([deliveryOf({ sequence: 1 }), before]), [9, 1]);
 });

@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
+import type { MessageIdentity } from "../../../lib/ingest/delivery.ts";
 import { StatusTally } from "../../../lib/ingest/status.ts";
 import { ORIGIN } from "../../support/deliveries.ts";
 
-function identity(sequence: number): {
-  origin: typeof ORIGIN;
-  sequence: number;
-  storedNs: string;
-} {
-  return { origin: ORIGIN, sequence, storedNs: `${sequence}000` };
+function identity(sequence: number): MessageIdentity {
+  return { origin: ORIGIN, sequence, storedSeconds: 0, storedFraction: sequence * 1_000 };
 }
 
 Deno.test("StatusTally says COMPLETED when no row of the route was rejected", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { AckReply, storedNsOf } from "../../../lib/nats/ack_reply.ts";
+import { storedNs } from "../../../lib/ingest/delivery.ts";
+import { AckReply } from "../../../lib/nats/ack_reply.ts";
 
 interface Fields {
   readonly sequence: number;
@@ -13,8 +14,8 @@ function readerOf(): (reply: string) => Fields | null {
   return (reply) => {
     const bytes = new TextEncoder().encode(`MSG 1 ${reply} 12`);
     if (!fields.read(bytes, 6, bytes.length - 3)) return null;
-    const { sequence, deliveryCount, storedSeconds, storedFraction } = fields;
-    return { sequence, storedNs: storedNsOf(storedSeconds, storedFraction), deliveryCount };
+    const { sequence, deliveryCount } = fields;
+    return { sequence, storedNs: storedNs(fields), deliveryCount };
   };
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { storedNs } from "../../../lib/ingest/delivery.ts";
 import { AckSender } from "../../../lib/nats/ack_sender.ts";
 import { CoreMessage } from "../../../lib/nats/core_message.ts";
 import { AckReply } from "../../../lib/nats/ack_reply.ts";
@@ -46,7 +47,7 @@ Deno.test("StreamMessage names the stored message", () => {
   const { identity } = recorded().message;
   assert.equal(identity.origin, ORIGIN);
   assert.equal(identity.sequence, 5);
-  assert.equal(identity.storedNs, "1700000000000000001");
+  assert.equal(storedNs(identity), "1700000000000000001");
 });
 
 Deno.test("StreamMessage.ack() sends an ack to the reply subject", async () => {

@@ -83,7 +83,7 @@ function flushOf(name: string, rows = 1): Flush {
     defaultMarker: null,
     format: "text",
     rows: { bytes: new Uint8Array(rows), count: rows, ends: new Uint32Array(rows) },
-    messages: [],
+    messages: { identities: [], firstRows: Uint32Array.of(0), replays: new Map() },
     usesLedger: true,
     rejects: [],
     rejectRow: () => {
