@@ -3,7 +3,13 @@
  * one place. It guarantees that the call settles: with the number of rows once the server is ready
  * again, or with the server's error. It sends one chunk at a time and reads none after settling.
  */
-import type { Writable } from "node:stream";
+import { Writable } from "node:stream";
+import {
+  type DataAhead,
+  endWithoutWriting,
+  neutraliseDestroy,
+  sendWithNextWrite,
+} from "./copy_ahead.ts";
 
 /** Bytes a chunk should have: 64 to 256 KiB cost least CPU. */
 export const COPY_CHUNK_BYTES = 128 * 1024;
@@ -23,11 +29,14 @@ export interface CopyQuery {
 
 /** What may happen around the data of a COPY that is one of several statements in one query. */
 export interface CopySteps {
-  /** Told of each row that the statements before the COPY answer, in order. Must not throw. */
+  /** Told of each row that the statements around the COPYs answer, in order. Must not throw. */
   readonly onRow?: (row: unknown) => void;
   /** The server waits for data. When this throws, the query is made to fail before any is sent. */
   readonly onReady?: () => Promise<void> | void;
-  /** The next thing sent is the end of the data: the statements behind the COPY will be carried out. */
+  /**
+   * The next thing sent is the end of the data, or all is handed to the socket: the statements behind
+   * the COPY will be carried out.
+   */
   readonly onEnd?: (() => void) | undefined;
 }
 
@@ -40,38 +49,60 @@ export interface CopyResult {
 }
 
 /**
- * Sends the chunks and resolves to what the server counted. The connection is ready for the next
- * statement then, whether the query succeeded or not.
+ * Sends the data and resolves to what the server counted for the last COPY. The connection is ready
+ * for the next statement then, whether the query succeeded or not.
+ *
+ * @param chunks data of the last COPY; null when that of every one goes ahead
+ * @param ahead data of the COPYs before it, sent with the query; only the last `chunks` wait for steps
  */
 export function copyIn(
   query: CopyQuery,
-  chunks: Iterable<Uint8Array>,
+  chunks: Iterable<Uint8Array> | null,
   steps: CopySteps = {},
+  ahead: DataAhead | null = null,
 ): Promise<CopyResult> {
   const progress = { isSettled: false };
-  const result = settled(query, steps.onRow).finally(() => progress.isSettled = true);
-  query.writable().then((stream) => send(stream, chunks, { progress, steps })).catch(query.reject);
+  let copies = 0;
+  const onCopy = (stream: Writable): void => {
+    copies++;
+    if (ahead !== null && copies <= ahead.copies) endWithoutWriting(stream, ahead.socket);
+    else send(stream, chunks ?? [], { progress, steps }).catch(query.reject);
+  };
+  const restore = ahead === null ? null : sendWithNextWrite(ahead, () => {
+    if (chunks === null) steps.onEnd?.();
+  });
+  const result = settled(query, { onRow: steps.onRow, onCopy }).finally(() => {
+    progress.isSettled = true;
+    restore?.();
+  });
+  query.writable().catch(query.reject);
   return result;
 }
 
 /**
  * Settles from the query alone. Its functions are replaced before it is sent, and call what they
  * replace.
- *
- * @param onRow see {@linkcode CopySteps}
  */
-export function settled(query: CopyQuery, onRow?: (row: unknown) => void): Promise<CopyResult> {
+function settled(
+  query: CopyQuery,
+  { onRow, onCopy }: {
+    readonly onRow: CopySteps["onRow"];
+    /** The server takes the data of the next COPY. */
+    readonly onCopy: (stream: Writable) => void;
+  },
+): Promise<CopyResult> {
   const outcome = Promise.withResolvers<CopyResult>();
   let lastRow: { count: number | null } | null = null;
   const resolveQuery = query.resolve;
   const rejectQuery = query.reject;
-  // Called twice: with the stream when the server takes data, with the result when it is ready again.
+  // Called with a stream whenever the server takes data, with the result when it is ready again.
   query.resolve = (value) => {
     const result = resultOf(value);
-    if (result !== null) {
-      outcome.resolve(result);
-    } else if (lastRow !== null) {
-      lastRow.count = null; // the count of a SELECT stands where that of the COPY belongs
+    if (result !== null) outcome.resolve(result);
+    if (value instanceof Writable) {
+      // The count of a SELECT stands where that of the COPY belongs.
+      if (lastRow !== null) lastRow.count = null;
+      onCopy(value);
     }
     resolveQuery(value);
   };
@@ -121,18 +152,6 @@ async function send(
   }
   steps.onEnd?.();
   stream.end();
-}
-
-/**
- * After a good COPY the stream destroys itself, and the library answers by sending CopyFail, which
- * fails the next COPY if that has begun. Only an error may be told to the server.
- */
-function neutraliseDestroy(stream: Writable): void {
-  const destroy = stream._destroy;
-  stream._destroy = (error, callback): void => {
-    if (error === null || error === undefined) callback(null);
-    else destroy.call(stream, error, callback);
-  };
 }
 
 /** Waits until the socket took the chunk: queued chunks would pin, or outlive, the caller's buffer. */

@@ -1,12 +1,12 @@
 /**
- * A COPY whose data goes out together with its query, in one write, before the server asked for it:
- * one round trip instead of two. When a statement before the COPY fails, the server drops the data
- * that comes behind (PostgreSQL documentation, "COPY Operations" of the protocol), and carries out
- * nothing of the query. So whatever has to hold must be made to fail by the statements themselves.
+ * COPY data that goes out together with its query, before the server asked for it: a round trip less.
+ * When a statement before the COPY fails, the server drops the data that comes behind (PostgreSQL
+ * documentation, "COPY Operations" of the protocol), and carries out nothing of the query. So
+ * whatever has to hold must be made to fail by the statements themselves. What the client library's
+ * stream would write at the wrong time is kept back here, for everybody.
  */
 import { Buffer } from "node:buffer";
 import type { Writable } from "node:stream";
-import { type CopyQuery, type CopyResult, settled } from "./copy.ts";
 
 /**
  * The library (postgres.js 3.4.9) sends messages of this many bytes at once; shorter ones wait for
@@ -14,50 +14,63 @@ import { type CopyQuery, type CopyResult, settled } from "./copy.ts";
  */
 const AT_ONCE_BYTES = 1_024;
 
+/** Data up to this many bytes is joined to the query: one write costs less than a copy of it. */
+const JOINED_BYTES_MAX = 64 * 1_024;
+
 /** A query's text, made long enough to be sent at once. */
 export function textAtOnce(text: string): string {
   return text.padEnd(AT_ONCE_BYTES);
 }
 
-/** What goes with the query. */
+/** Data that goes with a query. */
 export interface DataAhead {
-  /** Protocol messages, to the end of the data. */
+  /** The library's, connected, to which it has nothing else to write. */
+  readonly socket: Writable;
+  /** Protocol messages, to the end of the data of each COPY. */
   readonly messages: Uint8Array;
-  /** Told of each row that the statements before the COPY answer, in order. Must not throw. */
-  readonly onRow?: ((row: unknown) => void) | undefined;
-  /** Query and data are handed to the socket: the server may carry all of it out. */
-  readonly onSent?: (() => void) | undefined;
+  /** COPYs that they are for: the first of the query. */
+  readonly copies: number;
 }
 
 /**
- * Sends both and resolves to what the server counted. The connection is ready for the next statement
- * then, whether the query succeeded or not.
+ * Has the next write to the socket, the query's, take the data along; returns what gives that up.
  *
- * @param socket the library's, connected, to which it has nothing else to write
+ * @param onSent both are handed to the socket
  */
-export function copyAhead(
-  query: CopyQuery,
-  socket: Writable,
-  { messages, onRow, onSent }: DataAhead,
-): Promise<CopyResult> {
+export function sendWithNextWrite(
+  { socket, messages }: DataAhead,
+  onSent: () => void,
+): () => void {
   const restore = replaceWrite(socket, (write, chunk, ...others) => {
     restore();
-    const isDrained = write(Buffer.concat([chunk, messages]), ...others);
-    onSent?.();
+    const isJoined = messages.length <= JOINED_BYTES_MAX;
+    if (!isJoined) write(chunk);
+    const isDrained = write(isJoined ? Buffer.concat([chunk, messages]) : messages, ...others);
+    onSent();
     return isDrained;
   });
-  const result = settled(query, onRow).finally(restore);
-  query.writable().then((stream) => endWithoutWriting(stream, socket)).catch(query.reject);
-  return result;
+  return restore;
 }
 
 /** The data has its end already: the library only has to know. */
-function endWithoutWriting(stream: Writable, socket: Writable): void {
+export function endWithoutWriting(stream: Writable, socket: Writable): void {
   stream.on("error", () => {}); // the query's reject has the same error
   stream._destroy = (_error, callback): void => callback(null); // would write a CopyFail
   const restore = replaceWrite(socket, () => true);
   stream._final(() => {}); // writes a CopyDone, and forgets the stream
   restore();
+}
+
+/**
+ * After a good COPY the stream destroys itself, and the library answers by sending CopyFail, which
+ * fails the next COPY if that has begun. Only an error may be told to the server.
+ */
+export function neutraliseDestroy(stream: Writable): void {
+  const destroy = stream._destroy;
+  stream._destroy = (error, callback): void => {
+    if (error === null || error === undefined) callback(null);
+    else destroy.call(stream, error, callback);
+  };
 }
 
 type Write = (chunk: Uint8Array, ...others: unknown[]) => boolean;

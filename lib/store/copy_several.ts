@@ -6,6 +6,7 @@
  */
 import { Writable } from "node:stream";
 import type { CopyQuery } from "./copy.ts";
+import { neutraliseDestroy } from "./copy_ahead.ts";
 import { copyMessages } from "./copy_messages.ts";
 
 /** The library keeps one result until the next statement that answers rows. */
@@ -82,13 +83,4 @@ export function copySeveral(
   });
   query.writable().catch(query.reject);
   return outcome.promise;
-}
-
-/** After a good COPY the stream destroys itself, and would send a CopyFail; see `copy.ts`. */
-function neutraliseDestroy(stream: Writable): void {
-  const destroy = stream._destroy;
-  stream._destroy = (error, callback): void => {
-    if (error === null || error === undefined) callback(null);
-    else destroy.call(stream, error, callback);
-  };
 }

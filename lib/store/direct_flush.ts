@@ -1,16 +1,24 @@
 /**
  * The first try at a flush: everything from BEGIN to COMMIT is one simple query, of which the server
  * does the part before the data, waits for the data, and does the rest. What has to hold makes its
- * statement fail where it does not, and the server carries out nothing behind it. So little data can
- * go out with the query, in one round trip; much, or data that has to wait for the flush before, is
- * sent when the server asks for it. The statements and their order are those of the flush writer, to
+ * statement fail where it does not, and the server carries out nothing behind it. So entries of the
+ * ledger and few rows can go out with the query, in one round trip; many rows, or those that have to
+ * wait for the flush before, are sent when the server asks for them. The statements and their order are those of the flush writer, to
  * which everything unusual is left.
  */
 import { StoreUnavailableError } from "../errors.ts";
 import type { Flush, FlushPace } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import { insertAllText, isLedgerConflict, type LedgerEntries, lowestOf } from "./ledger_entries.ts";
+import { assertCopiedText, LEDGER_COPY, ledgerCopy } from "./ledger_copy.ts";
+import {
+  insertAllText,
+  isDuplicateEntry,
+  isLedgerConflict,
+  type LedgerEntries,
+  lowestOf,
+} from "./ledger_entries.ts";
+import { isGone } from "./ledger_guard.ts";
 import type { Session } from "./session.ts";
 import { FAILED_CONDITION, qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
@@ -48,6 +56,14 @@ export function directFlush(flush: Flush, ledger: LedgerEntries): DirectFlush | 
   return { flush, table, columns: run.columns, ledger };
 }
 
+/** How a flush is written directly. */
+export interface DirectWay {
+  readonly timeouts: TransactionTimeouts;
+  readonly pace: FlushPace;
+  /** Many entries go into the ledger by COPY. */
+  readonly copiesLedger: boolean;
+}
+
 /**
  * Writes it in a transaction; resolves to the number of rows once that is committed.
  *
@@ -58,36 +74,41 @@ export function directFlush(flush: Flush, ledger: LedgerEntries): DirectFlush | 
 export async function writeDirectly(
   session: Session,
   direct: DirectFlush,
-  { timeouts, pace }: { readonly timeouts: TransactionTimeouts; readonly pace: FlushPace },
+  { timeouts, pace, copiesLedger }: DirectWay,
 ): Promise<number> {
+  const { flush, ledger } = direct;
+  let entries: Uint8Array | null = null;
   let answers = 0;
   let isEndSent = false;
   const onRow = (): void => {
     answers++;
   };
-  const onSent = (): void => {
+  const onEnd = (): void => {
     isEndSent = true;
     pace.onSent();
   };
+  const onReady = async (): Promise<void> => {
+    if (!await pace.mayWrite) throw new TryAgain("called-off");
+  };
   try {
-    const text = await queryText(session, direct, timeouts);
-    const { flush } = direct;
-    const bytes = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
-    const result = session.maySendAhead && !pace.follows && fitsAhead(flush)
-      ? await session.copyAhead(text, bytes, { onRow, onSent })
-      : await session.copyAmong(text, bytes, {
-        onRow,
-        onReady: async () => {
-          if (!await pace.mayWrite) throw new TryAgain("called-off");
-        },
-        onEnd: onSent,
-      });
+    const assertPlan = await assertPlanText(session, direct.table, lowestOf(ledger));
+    if (copiesLedger && session.maySendAhead) entries = ledgerCopy(ledger);
+    const writeEntries = await entriesTexts(session, ledger, { areCopied: entries !== null });
+    const text = queryText(direct, { timeouts, writeEntries, assertPlan });
+    const rows = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
+    const areAhead = session.maySendAhead && !pace.follows && fitsAhead(flush);
+    const ahead = [...entries === null ? [] : [[entries]], ...areAhead ? [rows] : []];
+    const steps = { onRow, onReady, onEnd };
+    const result = await session.copyAmong(text, areAhead ? null : rows, steps, ahead);
     assertCommitted(result.tag);
     return result.rows;
   } catch (error) {
     await rollBack(session);
     if (error instanceof StoreUnavailableError && isEndSent) throw commitUnknown(error);
-    throw error instanceof StatementError ? translated(error, direct, answers) : error;
+    if (!(error instanceof StatementError)) throw error;
+    throw entries !== null && answers === 0 && !isDuplicateEntry(error)
+      ? ledgerRefused(error)
+      : translated(error, direct, answers - (entries === null ? ledger.bySource.length : 1));
   }
 }
 
@@ -96,31 +117,55 @@ function fitsAhead({ rows }: Flush): boolean {
   return (rows.ends[rows.count - 1] ?? 0) <= AHEAD_BYTES_MAX;
 }
 
-async function queryText(
+/** The statements that write the ledger: they answer with one row in all, or one for each source. */
+async function entriesTexts(
   session: Session,
-  { flush, table, columns, ledger }: DirectFlush,
-  timeouts: TransactionTimeouts,
-): Promise<string> {
-  const statements = [beginText(timeouts)];
-  for (const group of ledger.bySource) statements.push(await insertAllText(session, group));
-  statements.push(
-    `LOCK TABLE ${qualifiedName(table)} IN ROW EXCLUSIVE MODE`,
-    await assertPlanText(session, table, lowestOf(ledger)),
-    copyText(table, flush, columns),
-    "COMMIT",
-  );
-  return statements.join(";\n");
+  ledger: LedgerEntries,
+  { areCopied }: { readonly areCopied: boolean },
+): Promise<string[]> {
+  if (areCopied) return [LEDGER_COPY, await assertCopiedText(session, ledger)];
+  const texts: string[] = [];
+  for (const group of ledger.bySource) texts.push(await insertAllText(session, group));
+  return texts;
 }
 
-/** By the number of answers it is known how far the server had come. */
-function translated(error: StatementError, direct: DirectFlush, answers: number): unknown {
-  const { table, ledger: { bySource } } = direct;
-  if (answers < bySource.length) {
+function queryText(
+  { flush, table, columns }: DirectFlush,
+  { timeouts, writeEntries, assertPlan }: {
+    readonly timeouts: TransactionTimeouts;
+    readonly writeEntries: readonly string[];
+    readonly assertPlan: string;
+  },
+): string {
+  return [
+    beginText(timeouts),
+    ...writeEntries,
+    `LOCK TABLE ${qualifiedName(table)} IN ROW EXCLUSIVE MODE`,
+    assertPlan,
+    copyText(table, flush, columns),
+    "COMMIT",
+  ].join(";\n");
+}
+
+/** The COPY into the ledger failed, or the look behind it; by INSERT it may be had all the same. */
+function ledgerRefused(error: StatementError): unknown {
+  return error.kind === "transient" || isGone(error.sqlState)
+    ? storeUnavailable(error, "write the ledger")
+    : new TryAgain("no-ledger-copy");
+}
+
+/**
+ * By the number of answers it is known how far the server had come.
+ *
+ * @param answers from behind the ledger's on; below 0 in front of that
+ */
+function translated(error: StatementError, { table }: DirectFlush, answers: number): unknown {
+  if (answers < 0) {
     return isLedgerConflict(error)
       ? new TryAgain("known-messages")
       : storeUnavailable(error, "write the ledger");
   }
-  if (answers === bySource.length) {
+  if (answers === 0) {
     if (error.sqlState === FAILED_CONDITION) return new TryAgain("look-closer");
     return error.kind === "schema"
       ? new TryAgain("plan-stale") // dropped, renamed, or a view by now

@@ -56,6 +56,8 @@ export class FlushWriter {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
+  /** Sessions that met a ledger which is none to COPY into: it has a trigger, for example. */
+  readonly #withoutLedgerCopy = new WeakSet<Session>();
 
   constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
     this.#pool = pool;
@@ -81,6 +83,7 @@ export class FlushWriter {
           const rowsWritten = await writeDirectly(session, direct, {
             timeouts: this.#timeouts,
             pace,
+            copiesLedger: !this.#withoutLedgerCopy.has(session),
           });
           return { kind: "committed", rowsWritten, rejects: [], known: [], gone: [] };
         }
@@ -98,6 +101,9 @@ export class FlushWriter {
             break;
           case "refused-rows":
             care = { ...care, isolate: true };
+            break;
+          case "no-ledger-copy":
+            this.#withoutLedgerCopy.add(session);
             break;
           case "look-closer":
             break;

@@ -11,7 +11,9 @@ import type { SourceIds } from "./source_ids.ts";
 import type { TransactionTimeouts } from "./transaction.ts";
 
 /** What a statement says when one of our tables is gone: 42P01 undefined_table, 3F000 schema. */
-const GONE: readonly (string | undefined)[] = ["42P01", "3F000"];
+export function isGone(sqlState: string | undefined): boolean {
+  return sqlState === "42P01" || sqlState === "3F000";
+}
 
 /** What the loss of a table means, for who reads the log. */
 const MEANING: Readonly<Record<string, string>> = {
@@ -49,7 +51,7 @@ export class LedgerGuard {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof StoreUnavailableError && GONE.includes(error.sqlState)) {
+      if (error instanceof StoreUnavailableError && isGone(error.sqlState)) {
         await this.#makeAnew();
       }
       throw error;

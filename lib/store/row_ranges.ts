@@ -84,13 +84,13 @@ export function* chunksOf(
   }
 }
 
-/** Signature, flags and the length of an extension: none of either. */
-const BINARY_HEADER = Uint8Array.from(
+/** Of COPY binary: signature, flags and the length of an extension, none of either. */
+export const BINARY_HEADER = Uint8Array.from(
   [...new TextEncoder().encode("PGCOPY\n"), 0xff, 0x0d, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0],
 );
 
 /** In place of a row's number of columns: -1. */
-const BINARY_TRAILER = Uint8Array.of(0xff, 0xff);
+export const BINARY_TRAILER = Uint8Array.of(0xff, 0xff);
 
 /**
  * The same for rows in COPY binary, with the header and trailer that the format wants. Few rows are

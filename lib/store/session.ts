@@ -10,7 +10,7 @@ import postgres from "postgres";
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import { copyIn, type CopyQuery, type CopyResult, type CopySteps } from "./copy.ts";
-import { copyAhead, type DataAhead, textAtOnce } from "./copy_ahead.ts";
+import { textAtOnce } from "./copy_ahead.ts";
 import { copyMessages } from "./copy_messages.ts";
 import { copySeveral, type SeveralCopies } from "./copy_several.ts";
 import {
@@ -163,14 +163,18 @@ export class Session {
   }
 
   /**
-   * Runs statements without parameters, one of which is COPY … FROM STDIN, as one simple query: after
-   * an error the server carries out none of those behind it. Throws as `query` does, and what
-   * `steps.onReady` throws; a transaction that was begun is then to be rolled back.
+   * Runs statements without parameters, the last COPY … FROM STDIN of which takes `chunks`, as one
+   * simple query: after an error the server carries out none of those behind it. Throws as `query`
+   * does, and what `steps.onReady` throws; a transaction that was begun is then to be rolled back.
+   *
+   * @param ahead data of the COPYs before it, or with null as `chunks` of all: it is sent with the
+   *   query, a round trip earlier, only where {@linkcode Session.maySendAhead} says so, and copied
    */
   async copyAmong(
     text: string,
-    chunks: Iterable<Uint8Array>,
+    chunks: Iterable<Uint8Array> | null,
     steps: CopySteps = {},
+    ahead: readonly Iterable<Uint8Array>[] = [],
   ): Promise<CopyResult> {
     let calledOff: { readonly reason: unknown } | null = null;
     const watched: CopySteps = {
@@ -191,11 +195,15 @@ export class Session {
       },
       onEnd: steps.onEnd,
     };
+    const messages = copyMessages(ahead, { endsLast: true });
+    const data = ahead.length === 0
+      ? null
+      : { socket: await this.#socket, messages, copies: ahead.length };
     try {
       // See CopyQuery: the library's types leave out what is used.
-      return await this.#run(() =>
-        copyIn(this.#client.unsafe(text) as unknown as CopyQuery, chunks, watched)
-      );
+      const start = (): CopyQuery =>
+        this.#client.unsafe(data === null ? text : textAtOnce(text)) as unknown as CopyQuery;
+      return await this.#run(() => copyIn(start(), chunks, watched, data));
     } catch (error) {
       // Once it is called off, the server only says that it was.
       const { reason } = calledOff ?? { reason: error };
@@ -209,32 +217,6 @@ export class Session {
    */
   get maySendAhead(): boolean {
     return this.#prepare && this.#named.size > 0;
-  }
-
-  /**
-   * As `copyAmong`, but the data is sent with the query, in one round trip; only where
-   * {@linkcode Session.maySendAhead} says so.
-   *
-   * @param chunks all of it is copied once
-   */
-  async copyAhead(
-    text: string,
-    chunks: Iterable<Uint8Array>,
-    { onRow, onSent }: Omit<DataAhead, "messages"> = {},
-  ): Promise<CopyResult> {
-    const messages = copyMessages([chunks], { endsLast: true });
-    const socket = await this.#socket;
-    return await this.#run(() =>
-      // See CopyQuery: the library's types leave out what is used.
-      copyAhead(this.#client.unsafe(textAtOnce(text)) as unknown as CopyQuery, socket, {
-        messages,
-        onRow: (row) => {
-          this.#moveOn();
-          onRow?.(row);
-        },
-        onSent,
-      })
-    );
   }
 
   /**

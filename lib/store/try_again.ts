@@ -5,9 +5,16 @@ export class TryAgain extends Error {
   override readonly name = "TryAgain";
   /**
    * `called-off`: the flush before this one is not durable, so nothing may be written. `look-closer`:
-   * something is not as it was taken to be; step by step it will be seen what.
+   * something is not as it was taken to be; step by step it will be seen what. `no-ledger-copy`: the
+   * same of the ledger, which may not be one to COPY into.
    */
-  readonly why: "known-messages" | "refused-rows" | "plan-stale" | "called-off" | "look-closer";
+  readonly why:
+    | "known-messages"
+    | "refused-rows"
+    | "plan-stale"
+    | "called-off"
+    | "look-closer"
+    | "no-ledger-copy";
 
   constructor(why: TryAgain["why"]) {
     super(why);

@@ -1,0 +1,120 @@
+/**
+ * A flush's entries as the data of a COPY into the ledger: for many of them it costs PostgreSQL 40 %
+ * less than an INSERT of arrays (2.2 instead of 3.7 µs an entry, 20,000 at a time), and the program no
+ * text. COPY cannot leave out what was pruned, nor tell what a trigger turned away: a statement
+ * behind it has to.
+ */
+import type { MessageIdentity } from "../ingest/delivery.ts";
+import type { LedgerEntries } from "./ledger_entries.ts";
+import { BINARY_HEADER, BINARY_TRAILER } from "./row_ranges.ts";
+import type { Session } from "./session.ts";
+import { failUnless, integerArray } from "./sql_text.ts";
+
+/** Entries that are worth it: fewer cost an INSERT less, as it needs no look behind it. */
+const ENTRIES_MIN = 200;
+
+/** The statement that takes the data. */
+export const LEDGER_COPY =
+  "COPY state_tables.delivered (source, seq, stored_ns) FROM STDIN WITH (FORMAT binary)";
+
+/** Number of columns; length and value of each (PostgreSQL documentation, "Binary Format" of COPY). */
+const ENTRY_BYTES = 2 + 4 + 4 + 4 + 8 + 4 + 8;
+const SOURCE_AT = 6;
+const SEQUENCE_AT = 14;
+const STORED_AT = 26;
+
+/** Stored times from this second on (in the year 2096) would not be computed exactly. */
+const SECONDS_END = 4_000_000_000;
+const TWO_32 = 2 ** 32;
+
+/**
+ * The entries as COPY binary, or null where they are too few, or not in the order of the primary key:
+ * overlapping flushes of two instances would deadlock.
+ */
+export function ledgerCopy({ bySource }: LedgerEntries): Uint8Array | null {
+  const count = bySource.reduce((sum, { identities }) => sum + identities.length, 0);
+  if (count < ENTRIES_MIN) return null;
+  if (!bySource.every(({ identities }) => isSendable(identities))) return null;
+  const end = BINARY_HEADER.length + count * ENTRY_BYTES;
+  const bytes = new Uint8Array(end + BINARY_TRAILER.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(BINARY_HEADER);
+  let at = BINARY_HEADER.length;
+  for (const { source, identities } of bySource) {
+    for (const identity of identities) {
+      writeEntry(view, at, source, identity);
+      at += ENTRY_BYTES;
+    }
+  }
+  bytes.set(BINARY_TRAILER, end);
+  return bytes;
+}
+
+function isSendable(identities: readonly MessageIdentity[]): boolean {
+  let before = -1;
+  for (const { sequence, storedSeconds } of identities) {
+    if (sequence <= before || storedSeconds >= SECONDS_END) return false;
+    before = sequence;
+  }
+  return true;
+}
+
+function writeEntry(
+  view: DataView,
+  at: number,
+  source: number,
+  { sequence, storedSeconds, storedFraction }: MessageIdentity,
+): void {
+  view.setInt16(at, 3);
+  view.setInt32(at + SOURCE_AT - 4, 4);
+  view.setInt32(at + SOURCE_AT, source);
+  view.setInt32(at + SEQUENCE_AT - 4, 8);
+  writeInteger(view, at + SEQUENCE_AT, Math.floor(sequence / TWO_32), sequence % TWO_32);
+  view.setInt32(at + STORED_AT - 4, 8);
+  // 10^9 is 1,953,125 · 2^9, and the first factor's product is still exact.
+  const product = storedSeconds * 1_953_125;
+  const low = (product % 2 ** 23) * 512 + storedFraction;
+  writeInteger(view, at + STORED_AT, Math.floor(product / 2 ** 23), low);
+}
+
+/** @param low may be twice as much as fits */
+function writeInteger(view: DataView, at: number, high: number, low: number): void {
+  const carry = low >= TWO_32 ? 1 : 0;
+  view.setUint32(at, high + carry);
+  view.setUint32(at + 4, low - carry * TWO_32);
+}
+
+/**
+ * Joined by name: the table may have been dropped and made anew since this was prepared. Whoever makes
+ * a trigger waits for the transaction that copied.
+ */
+const ASSERT_COPIED = {
+  name: "state_tables_assert_copied",
+  types: ["int[]"],
+  text: ([sources = ""]: readonly string[]): string => {
+    const found =
+      `(SELECT pg_catalog.count(*) FROM state_tables.source s WHERE s.id = ANY (${sources}::int[]))`;
+    const triggers = `(SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t
+      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND c.relname = 'delivered'
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'state_tables')`;
+    return `SELECT ${
+      failUnless(
+        `${found} = pg_catalog.cardinality(${sources}::int[]) AND ${triggers} = 0`,
+        `'sources: ', ${found}, ', triggers on the ledger: ', ${triggers}`,
+      )
+    } AS "areCopied"`;
+  },
+};
+
+/**
+ * The statement to follow the COPY in a query that holds others as well: it answers with one row, or
+ * fails when the number of a source is not the ledger's any more, or entries may have been turned
+ * away. It does not ask whether they were pruned.
+ */
+export async function assertCopiedText(
+  session: Session,
+  { bySource }: LedgerEntries,
+): Promise<string> {
+  const sources = integerArray(bySource.map(({ source }) => source));
+  return await session.callText(ASSERT_COPIED, [`'${sources}'`]);
+}
