@@ -40,17 +40,20 @@ export interface FastBatch {
   readonly firstRows: Uint32Array;
 }
 
-/** Where an envelope's parts stand: offsets in the message, -1 for an id that is absent or null. */
-export interface EnvelopeRanges {
+/**
+ * Where an envelope's parts stand: offsets in the message, -1 for an id that is absent or null. One
+ * object for all messages: it says what was read last.
+ */
+export class EnvelopeRanges {
   /** From the opening quote to behind the closing one; neither id is empty or has escapes. */
-  readonly routeStart: number;
-  readonly routeEnd: number;
-  readonly processorStart: number;
-  readonly processorEnd: number;
-  readonly recordsStart: number;
-  readonly recordsEnd: number;
-  readonly isList: boolean;
-  readonly recordCount: number;
+  routeStart = -1;
+  routeEnd = -1;
+  processorStart = -1;
+  processorEnd = -1;
+  recordsStart = -1;
+  recordsEnd = -1;
+  isList = false;
+  recordCount = 0;
 }
 
 /** What a fast encoder needs beside its work; all of it may be left out. */
@@ -68,6 +71,7 @@ export class FastEncoder {
   readonly #onTrap: (error: WebAssembly.RuntimeError) => void;
   readonly #module: WebAssembly.Module;
   readonly #plans = new WeakMap<ColumnPlan, FastPlan | "none">();
+  readonly #ranges = new EnvelopeRanges();
   #memory: FastMemory | null = null;
 
   constructor(options: FastEncoderOptions = {}) {
@@ -81,11 +85,12 @@ export class FastEncoder {
     return this.#memory ??= new FastMemory(this.#module);
   }
 
-  /** Judges a whole message and finds its parts; null leaves it to the exact reader. */
-  readEnvelope(payload: Uint8Array): EnvelopeRanges | null {
-    const ranges = payload.length > MESSAGE_BYTES_MAX
-      ? null
-      : this.#guarded(() => this.#readEnvelope(payload));
+  /**
+   * Judges a whole message and finds its parts, which are true until the next call; null leaves it to
+   * the exact reader.
+   */
+  readEnvelope(payload: Uint8Array): Readonly<EnvelopeRanges> | null {
+    const ranges = payload.length > MESSAGE_BYTES_MAX ? null : this.#tryEnvelope(payload);
     if (ranges === null) this.counts.envelopesPassed++;
     else this.counts.envelopesFast++;
     return ranges;
@@ -101,29 +106,40 @@ export class FastEncoder {
       this.counts.countPassed("plan", recordsOf(batch));
       return false;
     }
-    const isDone = this.#guarded(() => {
+    try {
       new BatchRun(this.memory, plan, batch, this.counts).encode();
       return true;
-    });
-    if (isDone === null) this.counts.countPassed("trap", recordsOf(batch));
-    return isDone ?? false;
+    } catch (error) {
+      this.#trapped(error);
+      this.counts.countPassed("trap", recordsOf(batch));
+      return false;
+    }
   }
 
-  #readEnvelope(payload: Uint8Array): EnvelopeRanges | null {
+  #tryEnvelope(payload: Uint8Array): Readonly<EnvelopeRanges> | null {
+    try {
+      return this.#readEnvelope(payload);
+    } catch (error) {
+      this.#trapped(error);
+      return null;
+    }
+  }
+
+  #readEnvelope(payload: Uint8Array): Readonly<EnvelopeRanges> | null {
     const { memory } = this;
     memory.ensure({ plan: 0, input: payload.length, output: 0 });
     memory.bytes.set(payload, memory.input);
     if (memory.exports.envelope(payload.length) !== layout.DONE) return null;
-    return {
-      routeStart: memory.result(layout.RESULT_ROUTE_START),
-      routeEnd: memory.result(layout.RESULT_ROUTE_END),
-      processorStart: memory.result(layout.RESULT_PROCESSOR_START),
-      processorEnd: memory.result(layout.RESULT_PROCESSOR_END),
-      recordsStart: memory.result(layout.RESULT_RECORDS_START),
-      recordsEnd: memory.result(layout.RESULT_RECORDS_END),
-      isList: memory.result(layout.RESULT_IS_LIST) === 1,
-      recordCount: memory.result(layout.RESULT_RECORD_COUNT),
-    };
+    const ranges = this.#ranges;
+    ranges.routeStart = memory.result(layout.RESULT_ROUTE_START);
+    ranges.routeEnd = memory.result(layout.RESULT_ROUTE_END);
+    ranges.processorStart = memory.result(layout.RESULT_PROCESSOR_START);
+    ranges.processorEnd = memory.result(layout.RESULT_PROCESSOR_END);
+    ranges.recordsStart = memory.result(layout.RESULT_RECORDS_START);
+    ranges.recordsEnd = memory.result(layout.RESULT_RECORDS_END);
+    ranges.isList = memory.result(layout.RESULT_IS_LIST) === 1;
+    ranges.recordCount = memory.result(layout.RESULT_RECORD_COUNT);
+    return ranges;
   }
 
   #planOf(plan: ColumnPlan): FastPlan | null {
@@ -135,17 +151,12 @@ export class FastEncoder {
     return known === "none" ? null : known;
   }
 
-  /** Null when the module trapped; the next call has a new instance. */
-  #guarded<T>(work: () => T | null): T | null {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-      this.#memory = null;
-      this.counts.traps++;
-      this.#onTrap(error);
-      return null;
-    }
+  /** The next call has a new instance; throws what is no trap. */
+  #trapped(error: unknown): void {
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+    this.#memory = null;
+    this.counts.traps++;
+    this.#onTrap(error);
   }
 }
 
@@ -170,11 +181,11 @@ class BatchRun {
     const { block } = this.#plan;
     this.#memory.ensure({ plan: block.length, input: 0, output: 0 });
     this.#loadPlan();
-    for (const [index, delivery] of deliveries.entries()) {
+    deliveries.forEach((delivery, index) => {
       firstRows[index] = buffer.rowCount + this.#memory.result(layout.RESULT_ROWS);
       this.#setReceivedAt(delivery.receivedAtMs);
       this.#encodeDelivery(delivery, index);
-    }
+    });
     this.#takeRows();
     firstRows[deliveries.length] = buffer.rowCount;
   }

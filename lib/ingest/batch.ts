@@ -124,7 +124,7 @@ export class Batch {
       ? this.#deliveries
       : this.#deliveries.slice(0, end);
     this.#deliveries = taken === this.#deliveries ? [] : this.#deliveries.slice(end);
-    for (const delivery of taken) this.#count(delivery, -1);
+    taken.forEach((delivery) => this.#count(delivery, -1));
     return taken;
   }
 

@@ -326,7 +326,7 @@ export class BatchWriter {
     const { flow, log, clock, counters } = this.#context;
     this.#succeeded(turn);
     counters.countFlush(reason);
-    for (const delivery of deliveries) flow.release(heldBytes(delivery));
+    deliveries.forEach((delivery) => flow.release(heldBytes(delivery)));
     log.debug("Flushed", {
       processor_id: this.processorId,
       table: segment.table.tableName,
@@ -342,7 +342,7 @@ export class BatchWriter {
   async #settle(deliveries: readonly Delivery[], report: FlushReport): Promise<void> {
     await reportStatuses(report.statuses, this.#context);
     // One synchronous loop: the acks of a flush share socket writes.
-    for (const { message } of deliveries) message.ack();
+    deliveries.forEach(({ message }) => message.ack());
   }
 
   /** Opens the circuit, or keeps it open; returns how long to wait before the next try. */

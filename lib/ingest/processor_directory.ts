@@ -67,6 +67,8 @@ export class ProcessorDirectory {
   /**
    * The processor if the cache knows it, null for a fresh miss, undefined when it must be looked up.
    * An answer past its time is given once more and fetched anew meanwhile. `nowMs` is monotonic.
+   *
+   * @param key is the caller's again afterwards
    */
   peek(key: ProcessorKey, nowMs: number): ProcessorRecord | null | undefined {
     const name = keyName(key);
@@ -74,7 +76,8 @@ export class ProcessorDirectory {
     if (entry === undefined) return undefined;
     const ageMs = nowMs - entry.foundAtMs;
     if (entry.record === null) return ageMs < MISS_MS ? null : undefined;
-    if (ageMs >= this.#options.cacheMs) this.#refresh(key);
+    const { routeId, processorId } = key;
+    if (ageMs >= this.#options.cacheMs) this.#refresh({ routeId, processorId });
     return entry.record;
   }
 

@@ -188,9 +188,9 @@ export class TableWriter {
     counters.textReplacements += encoded.textReplacements;
     counters.overflowValues += encoded.overflowValues;
     const tally = new StatusTally();
-    for (const [index, { routeId, recordCount }] of distinct.deliveries.entries()) {
+    distinct.deliveries.forEach(({ routeId, recordCount }, index) => {
       tally.countMessage(routeId, recordCount, distinct.identities[index] ?? null);
-    }
+    });
     for (const { routeId, ordinal, recordCount, reason } of outcome.rejects) {
       if (ordinal < 0) counters.rejectedMessages++;
       else counters.rejectedRows++;

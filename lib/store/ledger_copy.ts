@@ -41,22 +41,19 @@ export function ledgerCopy({ bySource }: LedgerEntries): Uint8Array | null {
   bytes.set(BINARY_HEADER);
   let at = BINARY_HEADER.length;
   for (const { source, identities } of bySource) {
-    for (const identity of identities) {
+    identities.forEach((identity) => {
       writeEntry(view, at, source, identity);
       at += ENTRY_BYTES;
-    }
+    });
   }
   bytes.set(BINARY_TRAILER, end);
   return bytes;
 }
 
 function isSendable(identities: readonly MessageIdentity[]): boolean {
-  let before = -1;
-  for (const { sequence, storedSeconds } of identities) {
-    if (sequence <= before || storedSeconds >= SECONDS_END) return false;
-    before = sequence;
-  }
-  return true;
+  return identities.every(({ sequence, storedSeconds }, at) =>
+    sequence > (identities[at - 1]?.sequence ?? -1) && storedSeconds < SECONDS_END
+  );
 }
 
 function writeEntry(
