@@ -8,7 +8,7 @@ import type { ColumnPlan } from "../schema/column_plan.ts";
 import * as layout from "./assembly/layout.ts";
 import { binaryValueOf } from "./binary_row.ts";
 import { BINARY_BYTES_EXTRA } from "./binary_value.ts";
-import type { EncodableDelivery } from "./encodable_delivery.ts";
+import type { EncodableDelivery, PayloadPlace } from "./encodable_delivery.ts";
 import { EncodingCounts, type PassReason } from "./encoding_counts.ts";
 // @ts-types="./fast_encoder_module.d.ts"
 import { fastEncoderModule } from "./fast_encoder_module.js";
@@ -89,8 +89,8 @@ export class FastEncoder {
    * Judges a whole message and finds its parts, which are true until the next call; null leaves it to
    * the exact reader.
    */
-  readEnvelope(payload: Uint8Array): Readonly<EnvelopeRanges> | null {
-    const ranges = payload.length > MESSAGE_BYTES_MAX ? null : this.#tryEnvelope(payload);
+  readEnvelope(message: PayloadPlace): Readonly<EnvelopeRanges> | null {
+    const ranges = payloadBytes(message) > MESSAGE_BYTES_MAX ? null : this.#tryEnvelope(message);
     if (ranges === null) this.counts.envelopesPassed++;
     else this.counts.envelopesFast++;
     return ranges;
@@ -116,20 +116,21 @@ export class FastEncoder {
     }
   }
 
-  #tryEnvelope(payload: Uint8Array): Readonly<EnvelopeRanges> | null {
+  #tryEnvelope(message: PayloadPlace): Readonly<EnvelopeRanges> | null {
     try {
-      return this.#readEnvelope(payload);
+      return this.#readEnvelope(message);
     } catch (error) {
       this.#trapped(error);
       return null;
     }
   }
 
-  #readEnvelope(payload: Uint8Array): Readonly<EnvelopeRanges> | null {
+  #readEnvelope(message: PayloadPlace): Readonly<EnvelopeRanges> | null {
     const { memory } = this;
-    memory.ensure({ plan: 0, input: payload.length, output: 0 });
-    memory.bytes.set(payload, memory.input);
-    if (memory.exports.envelope(payload.length) !== layout.DONE) return null;
+    const length = payloadBytes(message);
+    memory.ensure({ plan: 0, input: length, output: 0 });
+    memory.load(message);
+    if (memory.exports.envelope(length) !== layout.DONE) return null;
     const ranges = this.#ranges;
     ranges.routeStart = memory.result(layout.RESULT_ROUTE_START);
     ranges.routeEnd = memory.result(layout.RESULT_ROUTE_END);
@@ -215,19 +216,22 @@ class BatchRun {
   }
 
   #encodeDelivery(delivery: EncodableDelivery, index: number): void {
-    const { payload, isList, recordsStart } = delivery;
-    if (payload.length > MESSAGE_BYTES_MAX) {
+    const { bytes, payloadStart, isList, recordsStart } = delivery;
+    const length = payloadBytes(delivery);
+    if (length > MESSAGE_BYTES_MAX) {
       this.#takeRows();
       this.#counts.countPassed("size", delivery.recordCount);
       return this.#batch.exact.encodeDelivery(index);
     }
-    let at = isList ? skipSpace(payload, recordsStart + 1) : recordsStart;
-    if (isList && payload[at] === 0x5d) return;
-    this.#makeRoom(payload.length);
+    let at = isList
+      ? skipSpace(bytes, payloadStart + recordsStart + 1) - payloadStart
+      : recordsStart;
+    if (isList && bytes[payloadStart + at] === 0x5d) return;
+    this.#makeRoom(length);
     const memory = this.#memory;
-    memory.bytes.set(payload, memory.input);
+    memory.load(delivery);
     for (let ordinal = 0;;) {
-      const outcome = memory.exports.encodeRecords(payload.length, at, index, ordinal, isList);
+      const outcome = memory.exports.encodeRecords(length, at, index, ordinal, isList);
       if (outcome === layout.DONE) return;
       at = memory.result(layout.RESULT_AT);
       ordinal = memory.result(layout.RESULT_ORDINAL);
@@ -276,6 +280,10 @@ const PASS_REASONS: Readonly<Record<number, PassReason>> = {
   [layout.PASS_TEXT]: "text",
   [layout.PASS_SYNTAX]: "syntax",
 };
+
+function payloadBytes({ payloadStart, payloadEnd }: PayloadPlace): number {
+  return payloadEnd - payloadStart;
+}
 
 function recordsOf({ deliveries }: FastBatch): number {
   return deliveries.reduce((sum, { recordCount }) => sum + recordCount, 0);

@@ -4,6 +4,7 @@
  * module never allocates; only the host grows its memory, and places all regions anew then.
  */
 import * as layout from "./assembly/layout.ts";
+import type { PayloadPlace } from "./encodable_delivery.ts";
 import type { AppendedRows } from "./row_buffer.ts";
 
 /** What the module exports; assembly/fast_encoder.ts describes each. */
@@ -29,6 +30,15 @@ interface FastExports {
     isList: boolean,
   ): number;
 }
+
+/**
+ * Bytes that several messages are taken from are copied as a whole when there are no more of them:
+ * what is read from a socket at once.
+ */
+const SHARED_BYTES_MAX = 72 * 1024;
+
+/** So many bytes beside a message are copied with it rather than that a view is made. */
+const LITTLE_BYTES = 1024;
 
 /** Bytes that regions have to hold. */
 export interface RegionBytes {
@@ -58,6 +68,10 @@ export class FastMemory {
   #guards: number[] = [];
   #result = 0;
   #rowTable = 0;
+  /** Address of bytes that several messages are taken from; whose they are, and whose the last were. */
+  #shared = 0;
+  #sharedBytes: Uint8Array | null = null;
+  #lastBytes: Uint8Array | null = null;
   #output = 0;
   /** Addresses of the plan block and of the message. */
   plan = 0;
@@ -87,6 +101,32 @@ export class FastMemory {
   holds(needed: RegionBytes): boolean {
     const held = this.#held;
     return needed.plan <= held.plan && needed.input <= held.input && needed.output <= held.output;
+  }
+
+  /**
+   * Has a message stand at `input`, which has room for it. A view of each message is what costs most of
+   * this; so from the second message of the same bytes on, it is copied within the memory.
+   */
+  load({ bytes, payloadStart, payloadEnd }: PayloadPlace): void {
+    const isShared = bytes === this.#sharedBytes || this.#share(bytes, payloadEnd - payloadStart);
+    if (isShared) {
+      this.bytes.copyWithin(this.input, this.#shared + payloadStart, this.#shared + payloadEnd);
+      return;
+    }
+    const isWhole = payloadEnd - payloadStart === bytes.length;
+    this.bytes.set(isWhole ? bytes : bytes.subarray(payloadStart, payloadEnd), this.input);
+  }
+
+  /** Whether the bytes are there as a whole now. */
+  #share(bytes: Uint8Array, payloadBytes: number): boolean {
+    const isMostlyThis = bytes.length <= payloadBytes + LITTLE_BYTES;
+    const isWorthIt = (bytes === this.#lastBytes || isMostlyThis) && payloadBytes < bytes.length &&
+      bytes.length <= SHARED_BYTES_MAX;
+    this.#lastBytes = bytes;
+    if (!isWorthIt) return false;
+    this.bytes.set(bytes, this.#shared);
+    this.#sharedBytes = bytes;
+    return true;
   }
 
   /** A field of the result block. */
@@ -127,6 +167,8 @@ export class FastMemory {
     this.#result = region(layout.RESULT_BYTES + layout.DEPTH_MAX);
     this.plan = region(this.#held.plan + layout.SLACK_BYTES);
     this.#rowTable = region(ROWS_MAX * 3 * 4);
+    this.#shared = region(SHARED_BYTES_MAX);
+    this.#sharedBytes = null;
     this.input = region(this.#held.input + 2 * layout.SLACK_BYTES);
     this.#output = region(this.#held.output + layout.SLACK_BYTES);
     region(0);

@@ -2,7 +2,7 @@
  * A message on its way to a table: what the source hands over, and what a batch holds until the
  * flush. A delivery keeps the payload and its one settlement together from pull to ack.
  */
-import type { EncodableDelivery } from "../encoder/encodable_delivery.ts";
+import type { EncodableDelivery, PayloadPlace } from "../encoder/encodable_delivery.ts";
 
 /**
  * One incarnation of a stream as one consumer reads it. Together with sequence and stored time it
@@ -63,12 +63,12 @@ export interface Settlement {
   extend(): void;
 }
 
-/** One message as a source hands it over. */
-export interface IncomingMessage extends Settlement {
-  /**
-   * Payload as it came. Until {@linkcode detach} it is a view of a read buffer, which never changes
-   * but is pinned as a whole.
-   */
+/**
+ * One message as a source hands it over. Until {@linkcode detach} its bytes are a read buffer, which
+ * is pinned as a whole.
+ */
+export interface IncomingMessage extends Settlement, PayloadPlace {
+  /** Payload as it came: a view that is made with each look. */
   readonly payload: Uint8Array;
   readonly payloadBytes: number;
   /** Null under core NATS, which stores nothing. */

@@ -38,6 +38,18 @@ export class HeldDelivery implements Delivery {
     this.#receipt = receipt;
   }
 
+  get bytes(): Uint8Array {
+    return this.message.bytes;
+  }
+
+  get payloadStart(): number {
+    return this.message.payloadStart;
+  }
+
+  get payloadEnd(): number {
+    return this.message.payloadEnd;
+  }
+
   get payload(): Uint8Array {
     return this.message.payload;
   }

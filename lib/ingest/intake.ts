@@ -78,7 +78,7 @@ export class Intake {
       counters.naks++;
       return message.nak(FULL_DELAY_MS);
     }
-    const envelope = readEnvelopeFast(fastEncoder, message.payload);
+    const envelope = readEnvelopeFast(fastEncoder, message);
     if (envelope.kind === "bad") {
       const delivery = this.#hold(message, BAD_MESSAGE, envelope.routeId);
       message.detach();

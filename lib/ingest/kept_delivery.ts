@@ -1,5 +1,6 @@
 /** A kept message or record as a delivery, so that it is written by the code of every flush. */
 import type { Clock } from "../clock.ts";
+import { wholePayload } from "../encoder/encodable_delivery.ts";
 import type { Delivery, IncomingMessage } from "./delivery.ts";
 import { readEnvelope } from "./envelope.ts";
 import type { KeptReject } from "./kept_reject.ts";
@@ -22,7 +23,7 @@ export function keptDelivery(reject: KeptReject, parts: KeptParts, clock: Clock)
   const { recordsStart, recordsEnd, isList, recordCount, routeId } = parts;
   return {
     message: unsettled(reject.payload),
-    payload: reject.payload,
+    ...wholePayload(reject.payload),
     recordsStart,
     recordsEnd,
     isList,
@@ -38,7 +39,7 @@ export function keptDelivery(reject: KeptReject, parts: KeptParts, clock: Clock)
 function unsettled(payload: Uint8Array): IncomingMessage {
   const nothing = (): void => undefined;
   return {
-    payload,
+    ...wholePayload(payload),
     payloadBytes: payload.length,
     identity: null,
     deliveryCount: 1,

@@ -19,29 +19,29 @@ export class StringReader {
    * The text of the valid JSON string whose quotes stand at `start` and before `end`. Lone
    * surrogates stay what they are.
    */
-  read(payload: Uint8Array, start: number, end: number): string {
-    if (this.#isKept(payload, start, end)) return this.#text;
-    const text = decodeString(payload, start, end);
+  read(bytes: Uint8Array, start: number, end: number): string {
+    if (this.#isKept(bytes, start, end)) return this.#text;
+    const text = decodeString(bytes, start, end);
     if (end - start <= KEPT_BYTES_MAX) {
-      this.#source.set(payload.subarray(start, end));
+      for (let i = 0; i < end - start; i++) this.#source[i] = bytes[start + i] ?? 0;
       this.#length = end - start;
       this.#text = text;
     }
     return text;
   }
 
-  #isKept(payload: Uint8Array, start: number, end: number): boolean {
+  #isKept(bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start !== this.#length) return false;
     for (let i = 0; i < this.#length; i++) {
-      if (this.#source[i] !== payload[start + i]) return false;
+      if (this.#source[i] !== bytes[start + i]) return false;
     }
     return true;
   }
 }
 
 /** The same without a memory. */
-export function decodeString(payload: Uint8Array, start: number, end: number): string {
-  const inner = decoder.decode(payload.subarray(start + 1, end - 1));
+export function decodeString(bytes: Uint8Array, start: number, end: number): string {
+  const inner = decoder.decode(bytes.subarray(start + 1, end - 1));
   if (!inner.includes("\\")) return inner;
   const text: unknown = JSON.parse(`"${inner}"`);
   if (typeof text !== "string") throw new TypeError("Cannot read a string as it is none");

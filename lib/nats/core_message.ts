@@ -18,6 +18,18 @@ export class CoreMessage implements IncomingMessage {
     return this.#payload;
   }
 
+  get bytes(): Uint8Array {
+    return this.#payload;
+  }
+
+  get payloadStart(): number {
+    return 0;
+  }
+
+  get payloadEnd(): number {
+    return this.#payload.length;
+  }
+
   get payloadBytes(): number {
     return this.#payload.length;
   }

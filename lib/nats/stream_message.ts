@@ -7,6 +7,7 @@
 import type { IncomingMessage, MessageIdentity, StreamOrigin } from "../ingest/delivery.ts";
 import type { AckReply } from "./ack_reply.ts";
 import type { AckSender } from "./ack_sender.ts";
+import { joinBytes } from "./byte_channel.ts";
 
 /** The part of a client that settlements other than acks need. */
 export interface SettlementPublisher {
@@ -36,6 +37,9 @@ export interface MessagePlace {
   readonly payloadEnd: number;
 }
 
+/** Bytes between a reply subject and its payload at most, without headers: " 1048576\r\n". */
+const LENGTH_BYTES_MAX = 16;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const NAK = encoder.encode("-NAK");
@@ -50,12 +54,12 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
   readonly storedSeconds: number;
   readonly storedFraction: number;
   readonly #source: MessageSource;
-  /** The bytes that were read, with those of other messages, or the two parts of this one alone. */
-  #bytes: Uint8Array;
+  /** What was read, with other messages, or this one's part of it, from reply subject to payload. */
+  bytes: Uint8Array;
   #replyStart: number;
   #replyEnd: number;
-  #payloadStart: number;
-  #payloadEnd: number;
+  payloadStart: number;
+  payloadEnd: number;
 
   /** @param fields what the reply subject says */
   constructor(source: MessageSource, fields: AckReply, bytes: Uint8Array, place: MessagePlace) {
@@ -64,19 +68,19 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
     this.storedSeconds = fields.storedSeconds;
     this.storedFraction = fields.storedFraction;
     this.#source = source;
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.#replyStart = place.replyStart;
     this.#replyEnd = place.replyEnd;
-    this.#payloadStart = place.payloadStart;
-    this.#payloadEnd = place.payloadEnd;
+    this.payloadStart = place.payloadStart;
+    this.payloadEnd = place.payloadEnd;
   }
 
   get payload(): Uint8Array {
-    return this.#bytes.subarray(this.#payloadStart, this.#payloadEnd);
+    return this.bytes.subarray(this.payloadStart, this.payloadEnd);
   }
 
   get payloadBytes(): number {
-    return this.#payloadEnd - this.#payloadStart;
+    return this.payloadEnd - this.payloadStart;
   }
 
   get origin(): StreamOrigin {
@@ -92,22 +96,24 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
   }
 
   detach(): void {
-    const replyBytes = this.#replyEnd - this.#replyStart;
-    const length = replyBytes + this.payloadBytes;
-    if (this.#bytes.buffer.byteLength === length) return;
-    const own = new Uint8Array(length);
-    own.set(this.#bytes.subarray(this.#replyStart, this.#replyEnd));
-    own.set(this.payload, replyBytes);
-    this.#bytes = own;
+    const start = this.#replyStart;
+    if (this.bytes.buffer.byteLength === this.payloadEnd - start) return;
+    const replyBytes = this.#replyEnd - start;
+    const { payloadBytes } = this;
+    // Between both there are the payload's length, and headers, if it has any.
+    const hasHeaders = this.payloadStart - this.#replyEnd > LENGTH_BYTES_MAX;
+    this.bytes = hasHeaders
+      ? joinBytes([this.bytes.subarray(start, this.#replyEnd), this.payload])
+      : this.bytes.slice(start, this.payloadEnd);
     this.#replyStart = 0;
     this.#replyEnd = replyBytes;
-    this.#payloadStart = replyBytes;
-    this.#payloadEnd = length;
+    this.payloadEnd = this.bytes.length;
+    this.payloadStart = this.payloadEnd - payloadBytes;
   }
 
   ack(): void {
     if (this.#source.isGone) return;
-    this.#source.acks.add(this.#bytes, this.#replyStart, this.#replyEnd);
+    this.#source.acks.add(this.bytes, this.#replyStart, this.#replyEnd);
   }
 
   nak(delayMs: number): void {
@@ -126,7 +132,7 @@ export class StreamMessage implements IncomingMessage, MessageIdentity {
 
   #settle(payload: Uint8Array): void {
     if (this.#source.isGone) return;
-    const reply = decoder.decode(this.#bytes.subarray(this.#replyStart, this.#replyEnd));
+    const reply = decoder.decode(this.bytes.subarray(this.#replyStart, this.#replyEnd));
     try {
       this.#source.publisher.publish(reply, payload);
     } catch {

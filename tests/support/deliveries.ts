@@ -1,4 +1,5 @@
 /** Deliveries as plain values, for tests of the pure core. */
+import { wholePayload } from "../../lib/encoder/encodable_delivery.ts";
 import type { Delivery, IncomingMessage, StreamOrigin } from "../../lib/ingest/delivery.ts";
 
 /** An origin for tests that do not care which. */
@@ -23,7 +24,7 @@ export function recordedMessage(
   const calls: string[] = [];
   return {
     calls,
-    payload,
+    ...wholePayload(payload),
     payloadBytes: payload.length,
     identity: sequence === null
       ? null
@@ -46,7 +47,7 @@ export function deliveryOf(
   const payload = new Uint8Array(bytes);
   return {
     message: recordedMessage(sequence, payload),
-    payload,
+    ...wholePayload(payload),
     recordsStart: 0,
     recordsEnd: 0,
     isList: true,

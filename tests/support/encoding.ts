@@ -1,5 +1,5 @@
 /** Tables, deliveries and COPY text as plain values, for tests of schema rules and encoders. */
-import type { EncodableDelivery } from "../../lib/encoder/encodable_delivery.ts";
+import { type EncodableDelivery, wholePayload } from "../../lib/encoder/encodable_delivery.ts";
 import {
   DEFAULT_MARKER,
   encodeBatch,
@@ -50,7 +50,7 @@ export function deliveryOfJson(queryState: string): EncodableDelivery {
   const payload = new TextEncoder().encode(`{"route_id":"r","query_state":${queryState}}`);
   const envelope = readEnvelope(payload);
   if (envelope.kind === "bad") throw new Error(`${envelope.reason}: ${queryState}`);
-  return { ...envelope, payload, receivedAtMs: RECEIVED_AT_MS };
+  return { ...envelope, ...wholePayload(payload), receivedAtMs: RECEIVED_AT_MS };
 }
 
 /** What became of some messages. */

@@ -5,7 +5,7 @@
  */
 import net from "node:net";
 import postgres from "postgres";
-import type { EncodableDelivery } from "../../../lib/encoder/encodable_delivery.ts";
+import { type EncodableDelivery, wholePayload } from "../../../lib/encoder/encodable_delivery.ts";
 import { encodeBatch } from "../../../lib/encoder/exact_encoder.ts";
 import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
@@ -162,9 +162,10 @@ function copyEncoded(plan: ColumnPlan): WriteBatch {
   const fast = new FastEncoder();
   return async (sql, payloads) => {
     const deliveries = payloads.map((payload): EncodableDelivery => {
-      const envelope = readEnvelopeFast(fast, payload);
+      const message = wholePayload(payload);
+      const envelope = readEnvelopeFast(fast, message);
       if (envelope.kind === "bad") throw new Error(envelope.reason);
-      return { ...envelope, payload, receivedAtMs: 0 };
+      return { ...envelope, ...message, receivedAtMs: 0 };
     });
     const { rows } = encodeBatch(plan, deliveries, buffer, { fast });
     const range = { from: 0, to: rows.count };

@@ -4,6 +4,7 @@
  * the rejects beside it.
  */
 import type postgres from "postgres";
+import { wholePayload } from "../../../lib/encoder/encodable_delivery.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
@@ -64,7 +65,7 @@ export class Messages {
     if (envelope.kind === "bad") throw new Error(`${envelope.reason}: ${queryState.slice(0, 200)}`);
     return {
       ...envelope,
-      payload,
+      ...wholePayload(payload),
       receivedAtMs: RECEIVED_AT_MS,
       heldSinceMs: 0,
       message: recordedMessage(++this.#sequence, payload),

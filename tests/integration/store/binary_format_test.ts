@@ -3,7 +3,7 @@
  * rows are found among the others, and a plan that has gone stale is noticed before any byte is sent.
  */
 import assert from "node:assert/strict";
-import type { EncodableDelivery } from "../../../lib/encoder/encodable_delivery.ts";
+import { type EncodableDelivery, wholePayload } from "../../../lib/encoder/encodable_delivery.ts";
 import { encodeBatch } from "../../../lib/encoder/exact_encoder.ts";
 import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
@@ -76,7 +76,9 @@ const LIMITS: Readonly<Record<string, readonly string[]>> = {
 function deliveriesOf(payloads: readonly Uint8Array[]): EncodableDelivery[] {
   return payloads.flatMap((payload) => {
     const envelope = readEnvelope(payload);
-    return envelope.kind === "bad" ? [] : [{ ...envelope, payload, receivedAtMs: RECEIVED_AT_MS }];
+    return envelope.kind === "bad"
+      ? []
+      : [{ ...envelope, ...wholePayload(payload), receivedAtMs: RECEIVED_AT_MS }];
   });
 }
 

@@ -3,12 +3,13 @@
  * the exact one gives alone, and must not write outside of its regions, whatever the bytes are.
  */
 import assert from "node:assert/strict";
-import type { EncodableDelivery } from "../../../lib/encoder/encodable_delivery.ts";
+import { type EncodableDelivery, wholePayload } from "../../../lib/encoder/encodable_delivery.ts";
 import { encodeBatch, type EncodedBatch } from "../../../lib/encoder/exact_encoder.ts";
 import type { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
 import { readEnvelope } from "../../../lib/ingest/envelope.ts";
 import { readEnvelopeFast } from "../../../lib/ingest/fast_envelope.ts";
+import { joinBytes } from "../../../lib/nats/byte_channel.ts";
 import { compilePlan } from "../../../lib/schema/column_plan.ts";
 import { RECEIVED_AT_MS } from "../encoding.ts";
 import { randomBatch } from "./random_batch.ts";
@@ -27,12 +28,14 @@ function check(seed: number, fast: FastEncoder): void {
   const plan = compilePlan(planned.table, planned);
   const trapsBefore = fast.counts.traps;
   const deliveries: EncodableDelivery[] = [];
-  for (const [index, payload] of payloads.entries()) {
+  const places = seed % 2 === 0 ? payloads.map(wholePayload) : placedTogether(payloads);
+  for (const [index, place] of places.entries()) {
+    const { payload } = place;
     const envelope = readEnvelope(payload);
-    assert.deepEqual(readEnvelopeFast(fast, payload), envelope);
+    assert.deepEqual(readEnvelopeFast(fast, place), envelope);
     // A bad message is encoded by nobody; here it is, as the module has to stay within its bounds.
     if (envelope.kind === "bad") encodeAnyhow(fast, plan, payload);
-    else deliveries.push({ ...envelope, payload, receivedAtMs: RECEIVED_AT_MS + index });
+    else deliveries.push({ ...envelope, ...place, receivedAtMs: RECEIVED_AT_MS + index });
     assert.ok(fast.memory.isIntact, "a guard was written to");
   }
   const options = { onInvalidText, defaults };
@@ -43,6 +46,18 @@ function check(seed: number, fast: FastEncoder): void {
   assert.equal(fast.counts.traps, trapsBefore);
 }
 
+/** Payloads as they stand in what was read from a socket: with something before and behind each. */
+export function placedTogether(payloads: readonly Uint8Array[]): ReturnType<typeof wholePayload>[] {
+  const between = new TextEncoder().encode('"}]\r\nMSG 1 {"route_id":"other"}\r\n');
+  const bytes = joinBytes(payloads.flatMap((payload) => [between, payload]).concat(between));
+  let payloadEnd = 0;
+  return payloads.map((payload) => {
+    const payloadStart = payloadEnd + between.length;
+    payloadEnd = payloadStart + payload.length;
+    return { payload, bytes, payloadStart, payloadEnd };
+  });
+}
+
 function encodeAnyhow(
   fast: FastEncoder,
   plan: ReturnType<typeof compilePlan>,
@@ -50,7 +65,7 @@ function encodeAnyhow(
 ): void {
   const recordsStart = Math.max(0, payload.indexOf(0x5b));
   const delivery: EncodableDelivery = {
-    payload,
+    ...wholePayload(payload),
     recordsStart,
     recordsEnd: payload.length,
     isList: payload[recordsStart] === 0x5b,

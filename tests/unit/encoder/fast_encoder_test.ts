@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import type { EncodableDelivery } from "../../../lib/encoder/encodable_delivery.ts";
+import { type EncodableDelivery, wholePayload } from "../../../lib/encoder/encodable_delivery.ts";
 import { encodeBatch } from "../../../lib/encoder/exact_encoder.ts";
 import { FastEncoder } from "../../../lib/encoder/fast_encoder.ts";
 import { RowBuffer } from "../../../lib/encoder/row_buffer.ts";
 import { type ColumnPlan, compilePlan } from "../../../lib/schema/column_plan.ts";
 import type { TableColumn } from "../../../lib/schema/table_description.ts";
+import { placedTogether } from "../../support/encoder_fuzz/difference.ts";
 import { columnOf, deliveryOfJson, hexadecimal, tableOf } from "../../support/encoding.ts";
 
 /**
@@ -243,6 +244,34 @@ Deno.test("FastEncoder takes 1,600 columns", () => {
   assert.equal(encodeFast(columns, [`[${record},{}]`]).fast, 2);
 });
 
+Deno.test("FastEncoder takes messages that stand together in one buffer, in any order", () => {
+  const fast = new FastEncoder();
+  const plan = compilePlan(tableOf(...USUAL), { includeTimestamp: false });
+  const ids = Array.from({ length: 40 }, (_, id) => id);
+  const several = [0, 1].map((half) =>
+    placedTogether(
+      ids.map((id) => deliveryOfJson(`[{"id":${id + 100 * half},"score":${id}.5}]`).payload),
+    )
+  );
+  // Two buffers, in turn and one after the other.
+  const places = [...ids.flatMap((id) => several.map((half) => half[id])), ...several.flat()]
+    .filter((place) => place !== undefined);
+  const deliveries = places.map((place): EncodableDelivery => {
+    assert.notEqual(fast.readEnvelope(place), null);
+    return { ...deliveryOfJson(queryState(place.payload)), ...place };
+  });
+  const { rows } = encodeBatch(plan, deliveries, new RowBuffer(), { fast });
+  const exact = encodeBatch(plan, deliveries, new RowBuffer());
+  assert.equal(new TextDecoder().decode(rows.bytes), new TextDecoder().decode(exact.rows.bytes));
+  assert.equal(fast.counts.recordsFast, deliveries.length);
+  assert.ok(fast.memory.isIntact);
+});
+
+/** The JSON text of a message's records. */
+function queryState(payload: Uint8Array): string {
+  return JSON.stringify(JSON.parse(new TextDecoder().decode(payload)).query_state);
+}
+
 Deno.test("FastEncoder goes from table to table and back", () => {
   const fast = new FastEncoder();
   for (const name of ["a", "b", "a"]) {
@@ -280,7 +309,7 @@ Deno.test("FastEncoder loses no row by a trap, counts it and tells of it", () =>
   const traps: unknown[] = [];
   const fast = new FastEncoder({ module: trappingModule(), onTrap: (error) => traps.push(error) });
   assert.equal(encodeFast([columnOf("x", "int8")], ['[{"x":1},{"x":2}]'], fast).text, "1\n2\n");
-  assert.equal(fast.readEnvelope(new TextEncoder().encode("{}")), null);
+  assert.equal(fast.readEnvelope(wholePayload(new TextEncoder().encode("{}"))), null);
   assert.equal(traps.length, 2);
   assert.equal(fast.counts.traps, 2);
   assert.deepEqual(Object.fromEntries(fast.counts.recordsPassed), { trap: 2 });

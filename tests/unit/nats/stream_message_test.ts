@@ -115,6 +115,27 @@ Deno.test("StreamMessage.payload is a view until detach(), and what it needs is 
   assert.deepEqual(published, [`${REPLY} +TERM`, `PUB ${REPLY} 4\r\n+ACK\r\n`]);
 });
 
+Deno.test("StreamMessage.detach() leaves headers behind", async () => {
+  const { source, published } = recorded();
+  const headers = `NATS/1.0\r\nkey: ${"x".repeat(200)}\r\n\r\n`;
+  const before = `HMSG inbox 1 ${REPLY} ${headers.length} ${headers.length + 2}\r\n`;
+  const bytes = new TextEncoder().encode(`${before}${headers}[]\r\nPING\r\n`);
+  const replyStart = "HMSG inbox 1 ".length;
+  const replyEnd = replyStart + REPLY.length;
+  const payloadStart = before.length + headers.length;
+  const fields = new AckReply();
+  assert.ok(fields.read(bytes, replyStart, replyEnd));
+  const place = { replyStart, replyEnd, payloadStart, payloadEnd: payloadStart + 2 };
+  const message = new StreamMessage(source, fields, bytes, place);
+  message.detach();
+  bytes.fill(0);
+  assert.equal(message.payload.buffer.byteLength, REPLY.length + 2);
+  assert.equal(new TextDecoder().decode(message.payload), "[]");
+  message.ack();
+  await Promise.resolve();
+  assert.deepEqual(published, [`PUB ${REPLY} 4\r\n+ACK\r\n`]);
+});
+
 Deno.test("messageOf() makes a message of parts, or none", () => {
   const { source } = recorded();
   const payload = new Uint8Array([1, 2, 3]);
