@@ -72,8 +72,8 @@ class PostgresFilter implements LinkFilter {
   readonly #backend = new FrameSplitter({ startsUntyped: false });
   /** COPY data went by since the last COMMIT. */
   #hasCopied = false;
-  /** The query under way commits by itself once the data has ended. */
-  #endCommits = false;
+  /** COPYs of the query under way whose data has not ended; behind the last it commits by itself. */
+  #copiesLeft = 0;
   /** Answers since COMMIT may have been passed on, held back; null while none are. */
   #held: Uint8Array[] | null = null;
 
@@ -84,7 +84,7 @@ class PostgresFilter implements LinkFilter {
   fromClient(chunk: Uint8Array): Verdict {
     const forward: Uint8Array[] = [];
     for (const frame of this.#frontend.push(chunk)) {
-      if (frame[0] === QUERY) this.#endCommits = isWhole(frame);
+      if (frame[0] === QUERY) this.#copiesLeft = isWhole(frame) ? copiesOf(frame) : 0;
       if (frame[0] === COPY_DATA) {
         this.#hasCopied = true;
         if (this.#cuts.take("in-copy")) {
@@ -92,7 +92,6 @@ class PostgresFilter implements LinkFilter {
           return { forward, cut: true };
         }
       } else if (this.#hasCopied && (isCommit(frame) || this.#isEnd(frame))) {
-        this.#endCommits = false;
         this.#hasCopied = false;
         if (this.#cuts.take("before-commit")) return { forward, cut: true };
         if (this.#held === null && this.#cuts.take("after-commit")) this.#held = [];
@@ -103,7 +102,7 @@ class PostgresFilter implements LinkFilter {
   }
 
   #isEnd(frame: Uint8Array): boolean {
-    return this.#endCommits && frame[0] === COPY_DONE;
+    return frame[0] === COPY_DONE && --this.#copiesLeft === 0;
   }
 
   fromServer(chunk: Uint8Array): Verdict {
@@ -126,6 +125,10 @@ class PostgresFilter implements LinkFilter {
 /** A transaction from BEGIN to COMMIT in one query. */
 function isWhole(frame: Uint8Array): boolean {
   return /^\s*begin\b[^]*\bcommit\b/i.test(textOf(frame));
+}
+
+function copiesOf(frame: Uint8Array): number {
+  return textOf(frame).match(/\bfrom stdin\b/gi)?.length ?? 0;
 }
 
 function isCommit(frame: Uint8Array): boolean {

@@ -1,12 +1,18 @@
 /**
  * Several small COPYs in one simple query: the server works through them without a round trip for
- * each, as their data is sent all at once behind the first. The library has a stream for one COPY
+ * each, as their data is sent all at once behind the first. Others before them may have data that
+ * goes with the query. The library has a stream for one COPY
  * only, so the data goes to the socket as protocol messages; the last COPY ends by the library's
  * stream, which then knows that it is over. Like `copyIn`, it settles from the query alone.
  */
 import { Writable } from "node:stream";
-import type { CopyQuery } from "./copy.ts";
-import { neutraliseDestroy } from "./copy_ahead.ts";
+import { type CopyQuery, tagOf } from "./copy.ts";
+import {
+  type DataAhead,
+  endWithoutWriting,
+  neutraliseDestroy,
+  sendWithNextWrite,
+} from "./copy_ahead.ts";
 import { copyMessages } from "./copy_messages.ts";
 
 /** The library keeps one result until the next statement that answers rows. */
@@ -16,36 +22,56 @@ type CountedResult = Parameters<Parameters<CopyQuery["forEach"]>[0]>[1];
 export interface SeveralCopies {
   /** In the order of the statements; at least one. All of it is copied once. */
   readonly copies: readonly Iterable<Uint8Array>[];
+  /** Data of the COPYs before them, sent with the query; see `Session.copyAmong`. */
+  readonly ahead?: readonly Iterable<Uint8Array>[];
   /**
-   * Is given the rows that the statements before the first COPY answered, at least one; what it
-   * throws ends the query before any data is sent.
+   * Is given the rows that the statements before the first of `copies` answered, at least one; what it
+   * throws ends the query before any of that data is sent.
    */
   readonly check: (rows: readonly unknown[]) => void;
+  /** All data is handed to the socket: the statements behind it may be carried out. */
+  readonly onSent?: () => void;
+}
+
+/** What the server said when all was done. */
+export interface SeveralResult {
+  /** Rows that it counted, for each of the copies. */
+  readonly rows: readonly number[];
+  /** Command tag of the query's last statement. */
+  readonly tag: string;
 }
 
 /** What became of the COPYs. */
 export type SeveralOutcome =
-  | { readonly kind: "copied"; readonly rows: readonly number[] }
+  | { readonly kind: "copied" } & SeveralResult
   /** The check threw; nothing was written. */
   | { readonly kind: "called-off"; readonly reason: unknown };
 
 /**
  * Sends the data and resolves to the rows that the server counted, for each COPY. The connection is
  * ready for the next statement then, whether the query succeeded or not.
+ *
+ * @param ahead what the first COPYs take
  */
 export function copySeveral(
   query: CopyQuery,
   socket: Writable,
-  { copies, check }: SeveralCopies,
+  { copies, check, onSent }: Omit<SeveralCopies, "ahead">,
+  ahead: DataAhead | null = null,
 ): Promise<SeveralOutcome> {
   const outcome = Promise.withResolvers<SeveralOutcome>();
   const rows: unknown[] = [];
   const counts: number[] = [];
   let result: CountedResult = { count: null };
+  let aheadLeft = ahead?.copies ?? 0;
   let begun = 0;
   let calledOff: SeveralOutcome | null = null;
   const { resolve: resolveQuery, reject: rejectQuery } = query;
   const onReady = (stream: Writable): void => {
+    if (aheadLeft > 0) {
+      aheadLeft--;
+      return endWithoutWriting(stream, socket);
+    }
     stream.on("error", () => {}); // the query's reject has the same error
     neutraliseDestroy(stream);
     if (begun > 0) counts.push(result.count ?? 0);
@@ -61,14 +87,16 @@ export function copySeveral(
       }
       socket.write(copyMessages(copies, { endsLast: false }));
     }
-    if (begun === copies.length) stream.end();
+    if (begun < copies.length) return;
+    onSent?.();
+    stream.end();
   };
   query.resolve = (value) => {
     if (value instanceof Writable) {
       onReady(value);
     } else {
       counts.push(result.count ?? 0);
-      outcome.resolve({ kind: "copied", rows: counts });
+      outcome.resolve({ kind: "copied", rows: counts, tag: tagOf(value) });
     }
     resolveQuery(value);
   };
@@ -81,6 +109,7 @@ export function copySeveral(
     result = of;
     rows.push(row);
   });
+  const restore = ahead === null ? () => {} : sendWithNextWrite(ahead, () => {});
   query.writable().catch(query.reject);
-  return outcome.promise;
+  return outcome.promise.finally(restore);
 }

@@ -10,15 +10,8 @@ import { StoreUnavailableError } from "../errors.ts";
 import type { Flush, FlushPace } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import { assertCopiedText, LEDGER_COPY, ledgerCopy } from "./ledger_copy.ts";
-import {
-  insertAllText,
-  isDuplicateEntry,
-  isLedgerConflict,
-  type LedgerEntries,
-  lowestOf,
-} from "./ledger_entries.ts";
-import { isGone } from "./ledger_guard.ts";
+import { entriesTexts, isLedgerRefusal, ledgerCopy } from "./ledger_copy.ts";
+import { isLedgerConflict, type LedgerEntries, lowestOf } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
 import { FAILED_CONDITION, qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
@@ -106,8 +99,8 @@ export async function writeDirectly(
     await rollBack(session);
     if (error instanceof StoreUnavailableError && isEndSent) throw commitUnknown(error);
     if (!(error instanceof StatementError)) throw error;
-    throw entries !== null && answers === 0 && !isDuplicateEntry(error)
-      ? ledgerRefused(error)
+    throw entries !== null && answers === 0 && isLedgerRefusal(error)
+      ? new TryAgain("no-ledger-copy")
       : translated(error, direct, answers - (entries === null ? ledger.bySource.length : 1));
   }
 }
@@ -115,18 +108,6 @@ export async function writeDirectly(
 /** Little enough to be sent before it is known whether it will be taken. */
 function fitsAhead({ rows }: Flush): boolean {
   return (rows.ends[rows.count - 1] ?? 0) <= AHEAD_BYTES_MAX;
-}
-
-/** The statements that write the ledger: they answer with one row in all, or one for each source. */
-async function entriesTexts(
-  session: Session,
-  ledger: LedgerEntries,
-  { areCopied }: { readonly areCopied: boolean },
-): Promise<string[]> {
-  if (areCopied) return [LEDGER_COPY, await assertCopiedText(session, ledger)];
-  const texts: string[] = [];
-  for (const group of ledger.bySource) texts.push(await insertAllText(session, group));
-  return texts;
 }
 
 function queryText(
@@ -145,13 +126,6 @@ function queryText(
     copyText(table, flush, columns),
     "COMMIT",
   ].join(";\n");
-}
-
-/** The COPY into the ledger failed, or the look behind it; by INSERT it may be had all the same. */
-function ledgerRefused(error: StatementError): unknown {
-  return error.kind === "transient" || isGone(error.sqlState)
-    ? storeUnavailable(error, "write the ledger")
-    : new TryAgain("no-ledger-copy");
 }
 
 /**

@@ -1,26 +1,29 @@
 /**
  * Writes small flushes of several tables in one transaction: the ledger is written once, the commit
- * is waited for once, and the COPYs go as one query. It is the careless try only: it waits for no
+ * is waited for once, and all of it goes as one query, whose rows are sent once the ledger and the
+ * tables were looked at. It is the careless try only: it waits for no
  * lock and isolates nothing. Whatever is not as expected rolls everything back, and each flush is to
  * be written by itself, with all care.
  */
+import { StoreUnavailableError } from "../errors.ts";
 import type { Flush } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import {
-  groupBySource,
-  insertAllText,
-  type LedgerEntries,
-  lookPrunedText,
-  type PrunedLook,
-} from "./ledger_entries.ts";
+import { entriesTexts, isLedgerRefusal, ledgerCopy } from "./ledger_copy.ts";
+import { groupBySource, lookPrunedText, type PrunedLook } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
 import { qualifiedName } from "./sql_text.ts";
 import { StatementError } from "./statement_error.ts";
 import { checkPlansText, refusalOfKind } from "./table_reader.ts";
-import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
+import {
+  assertCommitted,
+  beginText,
+  commitUnknown,
+  rollBack,
+  type TransactionTimeouts,
+} from "./transaction.ts";
 
 /** Rows of a flush that shares a transaction, at most. */
 const ROWS_MAX = 1_000;
@@ -55,6 +58,8 @@ export class GroupWriter {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
+  /** See `FlushWriter`. */
+  readonly #withoutLedgerCopy = new WeakSet<Session>();
 
   constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
     this.#pool = pool;
@@ -71,52 +76,65 @@ export class GroupWriter {
   async write(flushes: readonly SmallFlush[]): Promise<readonly number[]> {
     using lease = await this.#pool.acquire("flush");
     const { session } = lease;
-    const statementMs = Math.min(STATEMENT_MS_MAX, this.#timeouts.statementMs);
+    const progress = { isChecked: false, isSent: false };
+    let entries: Uint8Array | null = null;
     try {
       const identities = flushes.filter(({ usesLedger }) => usesLedger)
         .flatMap(({ messages }) => messages.identities);
       const ledger = await groupBySource(session, this.#sourceIds, identities);
-      return await inTransaction(
-        session,
-        this.#timeouts,
-        () => writeAll(session, flushes, { ledger, statementMs }),
+      const lookPruned = await lookPrunedText(session, ledger);
+      const mayCopy = session.maySendAhead && !this.#withoutLedgerCopy.has(session);
+      entries = mayCopy ? ledgerCopy(ledger) : null;
+      const writeEntries = await entriesTexts(session, ledger, { areCopied: entries !== null });
+      const result = await session.copySeveral(
+        queryText(flushes, [...writeEntries, lookPruned], this.#timeouts),
+        {
+          ahead: entries === null ? [] : [[entries]],
+          copies: flushes.map((flush) => copyBytes(flush, [{ from: 0, to: flush.rows.count }])),
+          check: (rows) => {
+            progress.isChecked = true;
+            check(rows as readonly Answer[], flushes.map(({ table }) => table));
+          },
+          onSent: () => progress.isSent = true,
+        },
       );
+      assertCommitted(result.tag);
+      return result.rows;
     } catch (error) {
+      await rollBack(session);
+      if (error instanceof StoreUnavailableError && progress.isSent) throw commitUnknown(error);
       if (!(error instanceof StatementError)) throw error;
+      const isNoCopy = entries !== null && !progress.isChecked && isLedgerRefusal(error);
+      if (isNoCopy) this.#withoutLedgerCopy.add(session);
       throw new GroupRefused(error.message, { cause: error });
     }
   }
 }
 
 /**
- * What the statements before the first COPY answer: a row for each table, one for each source, and a
+ * What the statements before the first COPY answer: a row for each table, some from the ledger, and a
  * look at what was pruned.
  */
 type Answer =
   | { readonly number: number; readonly fingerprint: string; readonly hasRowSecurity: boolean }
-  | { readonly areAll: true }
   | PrunedLook;
 
-async function writeAll(
-  session: Session,
+/** Everything from BEGIN to COMMIT; the server waits for the check behind the ledger's statements. */
+function queryText(
   flushes: readonly SmallFlush[],
-  { ledger, statementMs }: { readonly ledger: LedgerEntries; readonly statementMs: number },
-): Promise<readonly number[]> {
+  ledgerStatements: readonly string[],
+  timeouts: TransactionTimeouts,
+): string {
   const tables = flushes.map(({ table }) => table);
-  const entries: string[] = [];
-  for (const group of ledger.bySource) entries.push(await insertAllText(session, group));
-  const statements = [
-    `SET LOCAL statement_timeout = ${Math.ceil(statementMs)}`,
+  const statementMs = Math.min(STATEMENT_MS_MAX, timeouts.statementMs);
+  return [
+    beginText({ ...timeouts, statementMs }),
     `LOCK TABLE ${tables.map(qualifiedName).join(", ")} IN ROW EXCLUSIVE MODE NOWAIT`,
     checkPlansText(tables),
-    ...entries,
-    await lookPrunedText(session, ledger),
+    ...ledgerStatements,
     ...flushes.map((flush) => copyText(flush.table, flush, flush.runs[0]?.columns ?? [])),
-  ];
-  return await session.copySeveral(statements.join(";\n"), {
-    copies: flushes.map((flush) => copyBytes(flush, [{ from: 0, to: flush.rows.count }])),
-    check: (rows) => check(rows as readonly Answer[], tables),
-  });
+    "COMMIT",
+  ].join(";\n");
 }
 
 /** Everything is as it was encoded for, and no message is known or pruned. */

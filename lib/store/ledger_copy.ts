@@ -5,10 +5,12 @@
  * behind it has to.
  */
 import type { MessageIdentity } from "../ingest/delivery.ts";
-import type { LedgerEntries } from "./ledger_entries.ts";
+import { insertAllText, isDuplicateEntry, type LedgerEntries } from "./ledger_entries.ts";
+import { isGone } from "./ledger_guard.ts";
 import { BINARY_HEADER, BINARY_TRAILER } from "./row_ranges.ts";
 import type { Session } from "./session.ts";
 import { failUnless, integerArray } from "./sql_text.ts";
+import type { StatementError } from "./statement_error.ts";
 
 /** Entries that are worth it: fewer cost an INSERT less, as it needs no look behind it. */
 const ENTRIES_MIN = 200;
@@ -28,20 +30,21 @@ const SECONDS_END = 4_000_000_000;
 const TWO_32 = 2 ** 32;
 
 /**
- * The entries as COPY binary, or null where they are too few, or not in the order of the primary key:
- * overlapping flushes of two instances would deadlock.
+ * The entries as COPY binary, in the order of the primary key: overlapping flushes of two instances
+ * would deadlock otherwise. Null where they are too few.
  */
 export function ledgerCopy({ bySource }: LedgerEntries): Uint8Array | null {
   const count = bySource.reduce((sum, { identities }) => sum + identities.length, 0);
   if (count < ENTRIES_MIN) return null;
-  if (!bySource.every(({ identities }) => isSendable(identities))) return null;
+  const isExact = ({ storedSeconds }: MessageIdentity): boolean => storedSeconds < SECONDS_END;
+  if (!bySource.every(({ identities }) => identities.every(isExact))) return null;
   const end = BINARY_HEADER.length + count * ENTRY_BYTES;
   const bytes = new Uint8Array(end + BINARY_TRAILER.length);
   const view = new DataView(bytes.buffer);
   bytes.set(BINARY_HEADER);
   let at = BINARY_HEADER.length;
   for (const { source, identities } of bySource) {
-    identities.forEach((identity) => {
+    inOrder(identities).forEach((identity) => {
       writeEntry(view, at, source, identity);
       at += ENTRY_BYTES;
     });
@@ -50,10 +53,16 @@ export function ledgerCopy({ bySource }: LedgerEntries): Uint8Array | null {
   return bytes;
 }
 
-function isSendable(identities: readonly MessageIdentity[]): boolean {
-  return identities.every(({ sequence, storedSeconds }, at) =>
-    sequence > (identities[at - 1]?.sequence ?? -1) && storedSeconds < SECONDS_END
+function inOrder(identities: readonly MessageIdentity[]): readonly MessageIdentity[] {
+  const isOrdered = identities.every(({ sequence }, at) =>
+    at === 0 || sequence > (identities[at - 1]?.sequence ?? Infinity)
   );
+  return isOrdered
+    ? identities
+    : identities.toSorted((a, b) =>
+      a.sequence - b.sequence || a.storedSeconds - b.storedSeconds ||
+      a.storedFraction - b.storedFraction
+    );
 }
 
 function writeEntry(
@@ -104,14 +113,30 @@ const ASSERT_COPIED = {
 };
 
 /**
- * The statement to follow the COPY in a query that holds others as well: it answers with one row, or
- * fails when the number of a source is not the ledger's any more, or entries may have been turned
- * away. It does not ask whether they were pruned.
+ * The statements that write the ledger, for a query that holds others as well. They answer with a row
+ * for each source, or with one in all where the entries go by COPY; and they fail when a message is
+ * known or was pruned, with COPY only when the number of a source is not the ledger's any more, or
+ * entries may have been turned away: there it is left to others to ask what was pruned.
  */
-export async function assertCopiedText(
+export async function entriesTexts(
   session: Session,
-  { bySource }: LedgerEntries,
-): Promise<string> {
-  const sources = integerArray(bySource.map(({ source }) => source));
-  return await session.callText(ASSERT_COPIED, [`'${sources}'`]);
+  ledger: LedgerEntries,
+  { areCopied }: { readonly areCopied: boolean },
+): Promise<string[]> {
+  const { bySource } = ledger;
+  if (areCopied) {
+    const sources = integerArray(bySource.map(({ source }) => source));
+    return [LEDGER_COPY, await session.callText(ASSERT_COPIED, [`'${sources}'`])];
+  }
+  const texts: string[] = [];
+  for (const group of bySource) texts.push(await insertAllText(session, group));
+  return texts;
+}
+
+/**
+ * The COPY into the ledger was refused, or the look behind it, for a reason that concerns COPY only: by
+ * INSERT the same entries may be had.
+ */
+export function isLedgerRefusal(error: StatementError): boolean {
+  return !isDuplicateEntry(error) && !isGone(error.sqlState) && error.kind !== "transient";
 }

@@ -10,9 +10,9 @@ import postgres from "postgres";
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import { copyIn, type CopyQuery, type CopyResult, type CopySteps } from "./copy.ts";
-import { textAtOnce } from "./copy_ahead.ts";
+import { type DataAhead, textAtOnce } from "./copy_ahead.ts";
 import { copyMessages } from "./copy_messages.ts";
-import { copySeveral, type SeveralCopies } from "./copy_several.ts";
+import { copySeveral, type SeveralCopies, type SeveralResult } from "./copy_several.ts";
 import {
   type Encryption,
   openSocket,
@@ -195,15 +195,9 @@ export class Session {
       },
       onEnd: steps.onEnd,
     };
-    const messages = copyMessages(ahead, { endsLast: true });
-    const data = ahead.length === 0
-      ? null
-      : { socket: await this.#socket, messages, copies: ahead.length };
+    const data = await this.#dataAhead(ahead);
     try {
-      // See CopyQuery: the library's types leave out what is used.
-      const start = (): CopyQuery =>
-        this.#client.unsafe(data === null ? text : textAtOnce(text)) as unknown as CopyQuery;
-      return await this.#run(() => copyIn(start(), chunks, watched, data));
+      return await this.#run(() => copyIn(this.#copyQuery(text, data), chunks, watched, data));
     } catch (error) {
       // Once it is called off, the server only says that it was.
       const { reason } = calledOff ?? { reason: error };
@@ -248,21 +242,35 @@ export class Session {
    * resolves to the rows of each COPY. Throws as `query` does, and what `several.check` throws; the
    * transaction that was begun is then to be rolled back.
    */
-  async copySeveral(text: string, several: SeveralCopies): Promise<readonly number[]> {
+  async copySeveral(text: string, several: SeveralCopies): Promise<SeveralResult> {
+    const { ahead = [], check, ...others } = several;
     const socket = await this.#socket;
-    const outcome = await this.#run(() => {
-      // See CopyQuery: the library's types leave out what is used.
-      const query = this.#client.unsafe(text) as unknown as CopyQuery;
-      return copySeveral(query, socket, {
-        copies: several.copies,
-        check: (rows) => {
-          this.#moveOn();
-          several.check(rows);
-        },
-      });
-    });
+    const data = await this.#dataAhead(ahead);
+    const watched = {
+      ...others,
+      check: (rows: readonly unknown[]): void => {
+        this.#moveOn();
+        check(rows);
+      },
+    };
+    const outcome = await this.#run(() =>
+      copySeveral(this.#copyQuery(text, data), socket, watched, data)
+    );
     if (outcome.kind === "called-off") throw outcome.reason;
-    return outcome.rows;
+    return outcome;
+  }
+
+  /** Null when there is none. */
+  async #dataAhead(copies: readonly Iterable<Uint8Array>[]): Promise<DataAhead | null> {
+    if (copies.length === 0) return null;
+    const messages = copyMessages(copies, { endsLast: true });
+    return { socket: await this.#socket, messages, copies: copies.length };
+  }
+
+  /** See {@linkcode CopyQuery}: the library's types leave out what is used. */
+  #copyQuery(text: string, ahead: DataAhead | null): CopyQuery {
+    const sent = ahead === null ? text : textAtOnce(text);
+    return this.#client.unsafe(sent) as unknown as CopyQuery;
   }
 
   /** Ends the connection politely. */

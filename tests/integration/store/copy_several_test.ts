@@ -23,11 +23,11 @@ async function countOf({ database: { sql } }: CopyFixture, table: string): Promi
 
 Deno.test("copySeveral() resolves to the rows of each COPY", async () => {
   await using fixture = await setup();
-  const counts = await fixture.session.copySeveral(textOf("t", "u", "t"), {
+  const { rows } = await fixture.session.copySeveral(textOf("t", "u", "t"), {
     copies: [lines("1", "2"), lines("3"), lines("4", "5", "6")],
     check: accept,
   });
-  assert.deepEqual(counts, [2, 1, 3]);
+  assert.deepEqual(rows, [2, 1, 3]);
   assert.equal(await countOf(fixture, "t"), 5);
   assert.equal(await countOf(fixture, "u"), 1);
 });
@@ -36,9 +36,9 @@ Deno.test("copySeveral() writes one COPY, and one without data", async () => {
   await using fixture = await setup();
   const { session } = fixture;
   const one = { copies: [lines("1")], check: accept };
-  assert.deepEqual(await session.copySeveral(textOf("t"), one), [1]);
+  assert.deepEqual((await session.copySeveral(textOf("t"), one)).rows, [1]);
   const empty = { copies: [[], lines("1"), []], check: accept };
-  assert.deepEqual(await session.copySeveral(textOf("t", "u", "u"), empty), [0, 1, 0]);
+  assert.deepEqual((await session.copySeveral(textOf("t", "u", "u"), empty)).rows, [0, 1, 0]);
 });
 
 Deno.test("copySeveral() counts what the server wrote, not what was sent", async () => {
@@ -47,11 +47,11 @@ Deno.test("copySeveral() counts what the server wrote, not what was sent", async
     create function drop_odd() returns trigger language plpgsql as
       $$ begin if new.a % 2 = 1 then return null; end if; return new; end $$;
     create trigger drop_odd before insert on t for each row execute function drop_odd()`);
-  const counts = await fixture.session.copySeveral(textOf("u", "t"), {
+  const { rows } = await fixture.session.copySeveral(textOf("u", "t"), {
     copies: [lines("1", "2", "3"), lines("1", "2", "3")],
     check: accept,
   });
-  assert.deepEqual(counts, [3, 1]);
+  assert.deepEqual(rows, [3, 1]);
 });
 
 Deno.test("copySeveral() gives the answered rows to the check before it sends data", async () => {
@@ -99,7 +99,7 @@ for (
     for (let time = 0; time < 3; time++) {
       assert.equal(await session.copyIn("COPY t (a) FROM STDIN", lines("1")), 1);
       const good = { copies: [lines("1"), lines("2")], check: accept };
-      assert.deepEqual(await session.copySeveral(textOf("t", "u"), good), [1, 1]);
+      assert.deepEqual((await session.copySeveral(textOf("t", "u"), good)).rows, [1, 1]);
     }
   });
 }
@@ -111,5 +111,58 @@ Deno.test("copySeveral() rejects when a statement before the COPYs is refused", 
     fixture.session.copySeveral(`SELECT 1/0; ${textOf("t")}`, several),
     (error) => error instanceof StatementError && error.sqlState === "22012",
   );
-  assert.deepEqual(await fixture.session.copySeveral(textOf("t"), several), [1]);
+  assert.deepEqual((await fixture.session.copySeveral(textOf("t"), several)).rows, [1]);
+});
+
+Deno.test("copySeveral() sends data ahead, and what commits it, in one query", async () => {
+  await using fixture = await setup();
+  const { session, database: { sql } } = fixture;
+  await sql`create table v (a int)`;
+  for (let time = 1; time <= 20; time++) {
+    const steps: string[] = [];
+    const result = await session.copySeveral(
+      `BEGIN; SELECT 2 AS two; COPY v (a) FROM STDIN; ${textOf("t", "u")}; COMMIT`,
+      {
+        ahead: [lines("7", "8", "9")],
+        copies: [lines("1", "2"), lines("3")],
+        check: (rows) => steps.push(JSON.stringify(rows)),
+        onSent: () => steps.push("sent"),
+      },
+    );
+    assert.deepEqual(result, { kind: "copied", rows: [2, 1], tag: "COMMIT" });
+    assert.deepEqual(steps, ['[{"two":2},{"one":1}]', "sent"]);
+    assert.equal(await countOf(fixture, "v"), 3 * time);
+    assert.equal(await countOf(fixture, "t"), 2 * time);
+  }
+});
+
+Deno.test("copySeveral() carries out no COMMIT behind a check that throws, or data that is refused", async () => {
+  await using fixture = await setup();
+  const { session } = fixture;
+  const text = `BEGIN; COPY u (a) FROM STDIN; ${textOf("t", "u")}; COMMIT`;
+  const isNoNumber = (error: unknown): boolean =>
+    error instanceof StatementError && error.sqlState === "22P02";
+  const refused = new Error("not as expected");
+  const refuse = (): void => {
+    throw refused;
+  };
+  for (let time = 1; time <= 3; time++) {
+    const good = { ahead: [lines("1")], copies: [lines("2"), lines("3")], check: accept };
+    const { onSent } = { onSent: () => assert.fail("nothing more is sent") };
+    await assert.rejects(
+      session.copySeveral(text, { ...good, check: refuse, onSent }),
+      refused,
+    );
+    await session.execute("ROLLBACK");
+    await assert.rejects(
+      session.copySeveral(text, { ...good, ahead: [lines("x")], onSent }),
+      isNoNumber,
+    );
+    await session.execute("ROLLBACK");
+    const bad = { ...good, copies: [lines("2"), lines("x")] };
+    await assert.rejects(session.copySeveral(text, bad), isNoNumber);
+    await session.execute("ROLLBACK");
+    assert.equal((await session.copySeveral(text, good)).tag, "COMMIT");
+    assert.equal(await countOf(fixture, "u"), 2 * time);
+  }
 });

@@ -1,12 +1,14 @@
 /** Small flushes of many tables in one transaction, on a real server: what they share, what not. */
 import assert from "node:assert/strict";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
+import { storedNs } from "../../../lib/ingest/delivery.ts";
 import type { Flush, FlushOutcome } from "../../../lib/ingest/ports.ts";
 import { sharedPostgres, waitFor } from "../../support/servers.ts";
 import {
   committed,
   describeTable,
   flushOf,
+  identity,
   openFixture,
   type StoreFixture,
   testOnBoth,
@@ -132,4 +134,91 @@ Deno.test("write() rejects all flushes of a transaction whose connection is lost
   assert.deepEqual(await rowsOf(fixture, 3), [1, 0, 0]);
   await writeAll(fixture, others);
   assert.deepEqual(await rowsOf(fixture, 3), [1, 1, 1]);
+});
+
+/** Flushes of so many rows each, into tables `t1`, `t2`, …, whose messages take turns in the stream. */
+async function spreadFlushes(
+  { sql, store }: StoreFixture,
+  { tables, rows }: { readonly tables: number; readonly rows: number },
+): Promise<Flush[]> {
+  const flushes: Flush[] = [];
+  for (let number = 1; number <= tables; number++) {
+    await sql.unsafe(`create table if not exists t${number} (a int not null)`);
+    const table = await describeTable(store, `t${number}`);
+    const messages = Array.from({ length: rows }, (_, row) => ({
+      sequence: row * tables + number,
+      rows: [String(row)],
+    }));
+    flushes.push(flushOf(table, messages));
+  }
+  return flushes;
+}
+
+const SPREAD = { tables: 10, rows: 50 };
+const ENTRIES = SPREAD.tables * SPREAD.rows;
+
+async function ledgerOf({ sql }: StoreFixture): Promise<unknown> {
+  const [row] = await sql`select count(*)::int as entries, max(seq)::int as last,
+    count(distinct xmin::text)::int as transactions from state_tables.delivered`;
+  return row;
+}
+
+testOnBoth("write() commits many entries of several tables together", async (fixture) => {
+  const flushes = await spreadFlushes(fixture, SPREAD);
+  await using other = await openFixture(server, { pool: { openMax: 1 } });
+  const spread = await spreadFlushes(other, SPREAD);
+  // One after the other on one connection: the first alone, the others together.
+  await writeAll(other, spread);
+  assert.deepEqual(await ledgerOf(other), { entries: ENTRIES, last: ENTRIES, transactions: 2 });
+  assert.deepEqual(await rowsOf(other, SPREAD.tables), Array(SPREAD.tables).fill(SPREAD.rows));
+  await writeAll(fixture, flushes);
+  assert.deepEqual(await rowsOf(fixture, SPREAD.tables), Array(SPREAD.tables).fill(SPREAD.rows));
+});
+
+Deno.test("write() tells those of many messages in a group that the ledger knows", async () => {
+  await using fixture = await openFixture(server, { pool: { openMax: 1 } });
+  const flushes = await spreadFlushes(fixture, SPREAD);
+  await writeAll(fixture, flushes.slice(4, 5));
+  const outcomes = await writeAll(fixture, flushes);
+  assert.deepEqual(
+    outcomes.map((outcome) => committed(outcome).known.length),
+    flushes.map((_, at) => at === 4 ? SPREAD.rows : 0),
+  );
+  assert.deepEqual(await rowsOf(fixture, SPREAD.tables), Array(SPREAD.tables).fill(SPREAD.rows));
+});
+
+Deno.test("write() notices that messages of a group were pruned", async () => {
+  await using fixture = await openFixture(server, { pool: { openMax: 1 } });
+  const flushes = await spreadFlushes(fixture, SPREAD);
+  const table = await describeTable(fixture.store, "t1");
+  await fixture.store.tables.write(flushOf(table, [{ sequence: 9_000, rows: [] }]));
+  await fixture.sql`update state_tables.source set pruned_seq = 25,
+    pruned_ns = ${storedNs(identity(25))}`;
+  const outcomes = await writeAll(fixture, flushes);
+  const known = outcomes.map((outcome) => committed(outcome).known.length);
+  assert.deepEqual(known, [3, 3, 3, 3, 3, 2, 2, 2, 2, 2]);
+  assert.deepEqual(await rowsOf(fixture, SPREAD.tables), known.map((each) => SPREAD.rows - each));
+});
+
+Deno.test("write() of a group does not trust a ledger with a trigger", async () => {
+  await using fixture = await openFixture(server, { pool: { openMax: 1 } });
+  const { sql } = fixture;
+  const flushes = await spreadFlushes(fixture, SPREAD);
+  await sql.unsafe(`
+    create function turn_away() returns trigger language plpgsql as
+    $$ begin if new.seq = 105 then return null; end if; return new; end $$;
+    create trigger turn_away before insert on state_tables.delivered
+    for each row execute function turn_away()`);
+  const outcomes = await Promise.allSettled(
+    flushes.map((flush) => fixture.store.tables.write(flush)),
+  );
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    flushes.map((_, at) => at === 4 ? "rejected" : "fulfilled"),
+  );
+  await sql`drop trigger turn_away on state_tables.delivered`;
+  await writeAll(fixture, flushes.slice(4, 5));
+  assert.deepEqual(await rowsOf(fixture, SPREAD.tables), Array(SPREAD.tables).fill(SPREAD.rows));
+  const [ledger] = await sql`select count(*)::int as n from state_tables.delivered`;
+  assert.equal(ledger?.n, ENTRIES);
 });
