@@ -8,7 +8,7 @@ import type { EncodableDelivery } from "./encodable_delivery.ts";
 import type { EncodedRows, EncodedRun } from "./encoded_batch.ts";
 import { type EncodedReject, ExactRun } from "./exact_run.ts";
 import type { FastEncoder } from "./fast_encoder.ts";
-import { RecordEncoder } from "./record_encoder.ts";
+import { RecordEncoder, type RecordOptions } from "./record_encoder.ts";
 import type { RowBuffer } from "./row_buffer.ts";
 import { sentNames } from "./sent_columns.ts";
 
@@ -75,7 +75,31 @@ export interface EncodeOptions {
   readonly fast?: FastEncoder | null;
 }
 
-/** Encoders by plan: making one costs as much as some ten records. */
+type Findings = Pick<
+  EncodedBatch,
+  | "usesMarker"
+  | "newKeys"
+  | "lacksOverflow"
+  | "overflowValues"
+  | "replacedKey"
+  | "misfits"
+  | "textReplacements"
+>;
+
+const NO_FINDINGS: Findings = {
+  usesMarker: false,
+  newKeys: [],
+  lacksOverflow: false,
+  overflowValues: 0,
+  replacedKey: null,
+  misfits: [],
+  textReplacements: 0,
+};
+
+/**
+ * Encoders by plan: making one costs as much as some ten records, and it takes some KB. Tables whose
+ * records are all usual need none.
+ */
 const encoders = new WeakMap<ColumnPlan, RecordEncoder>();
 
 /**
@@ -89,36 +113,48 @@ export function encodeBatch(
   buffer: RowBuffer,
   options: EncodeOptions = {},
 ): EncodedBatch {
-  const encoder = encoderOf(plan);
-  const run = new ExactRun(encoder, deliveries, buffer);
-  const { rejects, firstRows } = run;
-  const begin = (): void => {
-    run.begin({
-      rejectsInvalidText: options.onInvalidText === "reject",
-      marksDefaults: options.defaults === "marker",
-    });
+  const recordOptions = {
+    rejectsInvalidText: options.onInvalidText === "reject",
+    marksDefaults: options.defaults === "marker",
   };
-  begin();
+  const run = new ExactRun(() => beginEncoder(plan, recordOptions), deliveries, buffer);
+  const { rejects, firstRows } = run;
+  run.begin();
   const fast = options.fast?.encodeBatch({ plan, deliveries, buffer, firstRows, exact: run });
   const isFast = fast === true;
   if (!isFast) {
-    begin();
+    run.begin();
     run.encodeAll();
   }
-  if (encoder.defaultKeys.size > 0) {
+  const { encoder } = run;
+  if (encoder !== null && encoder.defaultKeys.size > 0) {
     const widerPlan = planSendingDefaults(plan, encoder.defaultKeys);
     encoder.end();
     return encodeBatch(widerPlan, deliveries, buffer, options);
   }
-  const newKeys = encoder.newKeys();
-  // Encoders live as long as their plans; the payloads must not.
-  encoder.end();
   return {
+    ...findingsOf(encoder),
     plan,
     rows: buffer.rows(),
     columns: sentNames(plan),
     // What can be encoded fast sends all columns in every row.
-    runs: isFast ? allColumns(plan, buffer.rowCount) : encoder.runs(buffer.rowCount),
+    runs: isFast || encoder === null
+      ? allColumns(plan, buffer.rowCount)
+      : encoder.runs(buffer.rowCount),
+    rejects,
+    firstRows,
+    deliveryOf: (row) => buffer.deliveryOf(row),
+    ordinalOf: (row) => buffer.ordinalOf(row),
+  };
+}
+
+/** What the exact encoder found in a batch; nothing when it was not needed. Ends its batch. */
+function findingsOf(encoder: RecordEncoder | null): Findings {
+  if (encoder === null) return NO_FINDINGS;
+  const newKeys = encoder.newKeys();
+  // Encoders live as long as their plans; the payloads must not.
+  encoder.end();
+  return {
     usesMarker: encoder.usesMarker,
     newKeys,
     lacksOverflow: encoder.lacksOverflow,
@@ -126,12 +162,14 @@ export function encodeBatch(
     replacedKey: encoder.textReplacements === 0 ? null : encoder.replacedKey,
     misfits: encoder.misfits().map((kinds, column) => ({ column, kinds }))
       .filter(({ kinds }) => kinds !== 0),
-    rejects,
     textReplacements: encoder.textReplacements,
-    firstRows,
-    deliveryOf: (row) => buffer.deliveryOf(row),
-    ordinalOf: (row) => buffer.ordinalOf(row),
   };
+}
+
+function beginEncoder(plan: ColumnPlan, options: RecordOptions): RecordEncoder {
+  const encoder = encoderOf(plan);
+  encoder.begin(options);
+  return encoder;
 }
 
 function encoderOf(plan: ColumnPlan): RecordEncoder {

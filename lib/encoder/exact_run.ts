@@ -3,7 +3,7 @@
  * one passes, in the order of the batch. It keeps the rejects, and the bound on them.
  */
 import type { EncodableDelivery } from "./encodable_delivery.ts";
-import type { RecordEncoder, RecordOptions, RecordPosition } from "./record_encoder.ts";
+import type { RecordEncoder, RecordPosition } from "./record_encoder.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RowBuffer } from "./row_buffer.ts";
 import { skipSpace } from "./value_skipper.ts";
@@ -27,27 +27,34 @@ export class ExactRun {
   readonly rejects: EncodedReject[] = [];
   /** Index of the first row of each delivery, and behind the last one the number of rows. */
   readonly firstRows: Uint32Array;
-  readonly #encoder: RecordEncoder;
+  readonly #open: () => RecordEncoder;
   readonly #deliveries: readonly EncodableDelivery[];
   readonly #buffer: RowBuffer;
+  #encoder: RecordEncoder | null = null;
   /** The delivery at hand, and the number of rejects before it. */
   #index = -1;
   #firstReject = 0;
 
+  /** @param open gives an encoder that has begun a batch, when the first record needs one */
   constructor(
-    encoder: RecordEncoder,
+    open: () => RecordEncoder,
     deliveries: readonly EncodableDelivery[],
     buffer: RowBuffer,
   ) {
-    this.#encoder = encoder;
+    this.#open = open;
     this.#deliveries = deliveries;
     this.#buffer = buffer;
     this.firstRows = new Uint32Array(deliveries.length + 1);
   }
 
+  /** What encoded records of the batch; null when none came here. */
+  get encoder(): RecordEncoder | null {
+    return this.#encoder;
+  }
+
   /** Starts from nothing. */
-  begin(options: RecordOptions): void {
-    this.#encoder.begin(options);
+  begin(): void {
+    this.#encoder = null;
     this.#buffer.reset();
     this.rejects.length = 0;
     this.#index = -1;
@@ -64,7 +71,7 @@ export class ExactRun {
 
   /** Encodes all records of a delivery; its entry of `firstRows` is set. */
   encodeDelivery(index: number): void {
-    const { payload, isList, recordsStart } = this.#delivery(index);
+    const { payload, isList, recordsStart } = this.#at(index);
     const at = isList ? skipSpace(payload, recordsStart + 1) : recordsStart;
     if (isList && payload[at] === 0x5d) return;
     const position: RecordPosition = { payload, delivery: index, ordinal: 0 };
@@ -78,18 +85,19 @@ export class ExactRun {
    * delivery is to follow.
    */
   encodeRecord(index: number, ordinal: number, at: number): number {
-    const { payload } = this.#delivery(index);
+    const { payload } = this.#at(index);
     return this.#encodeRecord({ payload, delivery: index, ordinal }, at);
   }
 
   #encodeRecord(position: RecordPosition, at: number): number {
     const { payload, delivery: index, ordinal } = position;
-    const delivery = this.#delivery(index);
-    const end = this.#encoder.encode(position, at, this.#buffer);
-    const { refusal } = this.#encoder;
+    const encoder = this.#encoder ??= this.#open();
+    const delivery = this.#delivery(encoder, index);
+    const end = encoder.encode(position, at, this.#buffer);
+    const { refusal } = encoder;
     if (refusal !== null) {
       if (this.rejects.length - this.#firstReject === REJECTS_PER_MESSAGE_MAX) {
-        this.#encoder.truncate(this.#buffer, this.firstRows[index] ?? 0);
+        encoder.truncate(this.#buffer, this.firstRows[index] ?? 0);
         this.rejects.push(wholeReject(delivery, index, this.rejects.splice(this.#firstReject)));
         return -1;
       }
@@ -100,17 +108,21 @@ export class ExactRun {
     return payload[comma] === 0x2c ? skipSpace(payload, comma + 1) : -1;
   }
 
-  #delivery(index: number): EncodableDelivery {
-    const delivery = this.#deliveries[index];
-    if (delivery === undefined) {
-      throw new RangeError(`Cannot find delivery ${index} of the batch`);
-    }
+  /** A delivery whose records follow. */
+  #delivery(encoder: RecordEncoder, index: number): EncodableDelivery {
+    const delivery = this.#at(index);
     if (index !== this.#index) {
       this.#index = index;
       this.#firstReject = this.rejects.length;
-      this.#encoder.setReceivedAt(delivery.receivedAtMs);
+      encoder.setReceivedAt(delivery.receivedAtMs);
     }
     return delivery;
+  }
+
+  #at(index: number): EncodableDelivery {
+    const delivery = this.#deliveries[index];
+    if (delivery !== undefined) return delivery;
+    throw new RangeError(`Cannot find delivery ${index} of the batch`);
   }
 }
 
