@@ -12,16 +12,16 @@ export type PermissionSet = keyof typeof configuration.permissions;
 /**
  * V8 flags, for `deno run` and `deno compile` alike. Messages are held longer than a young collection
  * lasts, so that each becomes old garbage, and pins its read buffer until the old space is collected.
- * A small semi-space took the peak of a backlog from 290 to 225 MB at no cost that was seen. V8 would
- * wait until the heap is four times what was alive. Medians of five runs in turn, collecting at twice
- * that instead of 2.5 times: W3's peak 233 instead of 258 MB, W2's 170 instead of 177, for 1 to 2 % of
- * all CPU; at 1.7 times W2 took 8 % more for 3 MB. Young collections by the main thread alone: with so
- * small a space helpers cost more than they bring; W3, medians of three in turn, took 84.0 instead of
- * 89.0 CPU seconds a million rows, W2 40.7 with and without. They cost W2 nothing that was seen:
- * V8's defaults took 41.2, with a peak of 254 MB instead of 180.
+ * So a young space smaller than V8's 16 MiB costs little and saves memory. Medians of five runs in
+ * turn, with 4, 8 and 16 MiB: W3 39.2, 35.3 and 33.6 CPU seconds a million rows with a peak of 213,
+ * 221 and 240 MB, W2 19.2, 18.7 and 19.1 with 164, 168 and 189. V8 would wait until the heap is four
+ * times what was alive; collecting at twice that instead of 2.5 times took W3's peak from 258 to 233 MB
+ * for 1 to 2 % of all CPU, and at 1.7 times W2 took 8 % more for 3 MB. Young collections by the main
+ * thread alone: with so small a space helpers cost more than they bring; W3, medians of three in turn,
+ * took 84.0 instead of 89.0 CPU seconds a million rows, W2 the same.
  */
 export const V8_FLAGS =
-  "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=100,--no-parallel-scavenge";
+  "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=100,--no-parallel-scavenge";
 
 /** What a deployment names; each replaces what the set says. */
 export interface DeploymentAccess {

@@ -32,7 +32,7 @@ export interface StoreTurn extends Disposable {
 }
 
 /** Turns of small flushes at once: two transactions' worth of tables. */
-const SMALL_TURNS_MAX = 64;
+const SMALL_TURNS_MAX = 128;
 
 interface Waiter {
   readonly isSmall: boolean;

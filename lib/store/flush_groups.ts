@@ -9,7 +9,7 @@ import { ALONE, type Flush, type FlushOutcome, type FlushPace } from "../ingest/
 import { GroupRefused, isSmall, type SmallFlush } from "./group_writer.ts";
 
 /** Tables that share a transaction at most. */
-const TABLES_MAX = 32;
+const TABLES_MAX = 64;
 
 /** Groups under way at once: while one is committed the next is sent. */
 const GROUPS_MAX = 2;
