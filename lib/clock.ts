@@ -11,6 +11,11 @@ export interface Clock {
   monotonic(): number;
   /** Resolves after `ms` milliseconds; rejects with `signal.reason` when aborted. */
   delay(ms: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Calls `callback` after `ms` milliseconds, unless the returned handle is disposed: for waits that
+   * mostly end early, as an aborted delay costs several times as much.
+   */
+  after(ms: number, callback: () => void): Disposable;
   /** Calls `callback` every `ms` milliseconds until the returned handle is disposed. */
   every(ms: number, callback: () => void): Disposable;
 }
@@ -32,6 +37,10 @@ export const systemClock: Clock = {
       }, ms);
       signal?.addEventListener("abort", onAbort, { once: true });
     });
+  },
+  after(ms, callback): Disposable {
+    const timer = setTimeout(callback, ms);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
   every(ms, callback): Disposable {
     const timer = setInterval(callback, ms);

@@ -24,9 +24,6 @@ const REMINDER_MS = 60_000;
 /** Acks wait for the monitor this long at most, in milliseconds (design §4). */
 const STATUS_WAIT_MS = 250;
 
-/** Ends the wait; given, as the exception that stands in for it costs as much as the publishing. */
-const SENT = "sent";
-
 /**
  * Hands statuses over and waits for the monitor a moment, not longer: status before ack, because
  * after a crash between the two a redelivery says it again; but acks do not hang on the monitor.
@@ -35,12 +32,10 @@ export async function reportStatuses(
   statuses: readonly RouteStatus[],
   { reporter, clock }: { readonly reporter: StatusReporter; readonly clock: Clock },
 ): Promise<void> {
-  const sent = new AbortController();
-  const reported = reporter.report(statuses).finally(() => sent.abort(SENT));
-  await Promise.race([
-    reported,
-    clock.delay(STATUS_WAIT_MS, sent.signal).catch(() => undefined),
-  ]);
+  if (statuses.length === 0) return;
+  const late = Promise.withResolvers<void>();
+  using _timer = clock.after(STATUS_WAIT_MS, late.resolve);
+  await Promise.race([reporter.report(statuses), late.promise]);
 }
 
 interface Waiting {

@@ -74,6 +74,8 @@ export class StoreGate {
    */
   take(signal?: AbortSignal, isSmall = false): Promise<StoreTurn> {
     if (signal?.aborted) return Promise.reject(signal.reason);
+    const mayGo = this.#waiters.length === 0 && this.#backingOff === null;
+    if (mayGo && this.#hasRoom(isSmall)) return Promise.resolve(this.#turn(isSmall));
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         isSmall,

@@ -98,13 +98,14 @@ export class SessionPool {
     queue.add(waiter);
     this.#serve();
     if (!queue.has(waiter)) return await promise;
-    const timer = new AbortController();
-    const stop = signal === undefined ? timer.signal : AbortSignal.any([timer.signal, signal]);
-    this.#options.clock.delay(this.#options.acquireTimeoutMs, stop).then(
-      () => queue.delete(waiter) && reject(this.#timeoutError()),
-      () => queue.delete(waiter) && reject(stop.reason),
-    );
-    return await promise.finally(() => timer.abort());
+    const onAbort = (): void => {
+      if (queue.delete(waiter)) reject(signal?.reason);
+    };
+    using _timer = this.#options.clock.after(this.#options.acquireTimeoutMs, () => {
+      if (queue.delete(waiter)) reject(this.#timeoutError());
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+    return await promise.finally(() => signal?.removeEventListener("abort", onAbort));
   }
 
   /** Refuses new users, waits up to `graceMs` for those at work, then ends every connection. */

@@ -33,8 +33,15 @@ export class FakeClock implements Clock {
     });
   }
 
+  after(ms: number, callback: () => void): Disposable {
+    return this.#start({ atMs: this.#monotonicMs + ms, everyMs: null, callback });
+  }
+
   every(ms: number, callback: () => void): Disposable {
-    const timer: Timer = { atMs: this.#monotonicMs + ms, everyMs: ms, callback };
+    return this.#start({ atMs: this.#monotonicMs + ms, everyMs: ms, callback });
+  }
+
+  #start(timer: Timer): Disposable {
     this.#timers.add(timer);
     return { [Symbol.dispose]: () => this.#timers.delete(timer) };
   }

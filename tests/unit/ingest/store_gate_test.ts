@@ -95,11 +95,11 @@ Deno.test("StoreGate.take() rejects when its signal aborts, and passes the turn 
   (await gate.take())[Symbol.dispose]();
 });
 
-Deno.test("StoreGate gives turns to small flushes beside those of large ones, up to 64", async () => {
+Deno.test("StoreGate gives turns to small flushes beside those of large ones, up to 128", async () => {
   const { gate } = gateOf(1);
   const large = await gate.take();
   const waiting = gate.take();
-  const small = await Promise.all(Array.from({ length: 64 }, () => gate.take(undefined, true)));
+  const small = await Promise.all(Array.from({ length: 128 }, () => gate.take(undefined, true)));
   let isTaken = false;
   const next = gate.take(undefined, true).then((turn) => {
     isTaken = true;

@@ -130,11 +130,11 @@ Deno.test("FlushGroups leaves large flushes and second flushes of a table out of
   await stage.end(3);
 });
 
-Deno.test("FlushGroups puts at most 32 tables into a transaction", async () => {
+Deno.test("FlushGroups puts at most 64 tables into a transaction", async () => {
   const stage = new Stage(1);
-  for (let index = 0; index < 41; index++) stage.groups.write(flushOf(`table-${index}`));
+  for (let index = 0; index < 73; index++) stage.groups.write(flushOf(`table-${index}`));
   await stage.end(0);
-  assert.equal(stage.at(1).tables.length, 32);
+  assert.equal(stage.at(1).tables.length, 64);
   await stage.end(1);
   assert.equal(stage.at(2).tables.length, 8);
   await stage.end(2);
