@@ -1,9 +1,9 @@
 /**
  * Several small COPYs in one simple query: the server works through them without a round trip for
  * each, as their data is sent all at once behind the first. Others before them may have data that
- * goes with the query. The library has a stream for one COPY
- * only, so the data goes to the socket as protocol messages; the last COPY ends by the library's
- * stream, which then knows that it is over. Like `copyIn`, it settles from the query alone.
+ * goes with the query. The library has a stream for one COPY only, so the data goes to the socket as
+ * protocol messages; the last COPY ends by the library's stream, which then knows that it is over.
+ * Like `copyIn`, it settles from the query alone.
  */
 import { Writable } from "node:stream";
 import { type CopyQuery, tagOf } from "./copy.ts";

@@ -3,8 +3,8 @@
  * does the part before the data, waits for the data, and does the rest. What has to hold makes its
  * statement fail where it does not, and the server carries out nothing behind it. So entries of the
  * ledger and few rows can go out with the query, in one round trip; many rows, or those that have to
- * wait for the flush before, are sent when the server asks for them. The statements and their order are those of the flush writer, to
- * which everything unusual is left.
+ * wait for the flush before, are sent when the server asks for them. The statements and their order
+ * are those of the flush writer, to which everything unusual is left.
  */
 import { StoreUnavailableError } from "../errors.ts";
 import type { Flush, FlushPace } from "../ingest/ports.ts";
