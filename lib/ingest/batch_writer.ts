@@ -14,11 +14,11 @@ import { Parking } from "./parking.ts";
 import { parseProcessorSettings, type ProcessorSettings } from "./processor_settings.ts";
 import type { FlushStart, RunningFlush } from "./running_flush.ts";
 import { type Segment, Segments } from "./segments.ts";
-import { SeldomLog } from "./seldom_log.ts";
 import { refusedStatuses } from "./status.ts";
 import { reportStatuses } from "./status_reporter.ts";
 import type { StoreTurn } from "./store_gate.ts";
 import { type FlushReport, TableWriter } from "./table_writer.ts";
+import { TroubleLog } from "./trouble_log.ts";
 import type { WriterContext } from "./writer_context.ts";
 
 /** Wait between tries at a table: a lock goes as suddenly as it came, a refusal takes somebody. */
@@ -38,7 +38,7 @@ export class BatchWriter {
   readonly #sequence: FlushSequence;
   readonly #parking: Parking;
   readonly #indexes: IndexUpkeep;
-  readonly #seldom: SeldomLog;
+  readonly #trouble: TroubleLog;
   #notes: readonly string[] = [];
   #propertiesText: string;
   #settingsAtMs: number;
@@ -63,7 +63,7 @@ export class BatchWriter {
     this.#sequence = new FlushSequence(context, this.#segments);
     this.#parking = new Parking(processorId, context);
     this.#indexes = new IndexUpkeep(processorId, context);
-    this.#seldom = new SeldomLog(context.log, context.clock);
+    this.#trouble = new TroubleLog(processorId, context);
     this.#settingsAtMs = context.clock.monotonic();
     this.#usedAtMs = this.#settingsAtMs;
     this.#logFaults();
@@ -310,7 +310,9 @@ export class BatchWriter {
       turn.failed(error);
       counters.storeRetries++;
       if (gate.isOutage || stopped.aborted) return 0;
-      return backoffDelayMs(++this.#attempts);
+      const attempts = ++this.#attempts;
+      this.#trouble.failedAgain(error, { table: segment.table.tableName, attempts });
+      return backoffDelayMs(attempts);
     }
     turn.succeeded();
     if (error instanceof TableUnavailableError) return this.#tableFailed(segment, error);
@@ -350,18 +352,7 @@ export class BatchWriter {
     const { counters, reporter } = this.#context;
     counters.tableRetries++;
     if (this.#circuit?.kind !== error.kind) {
-      // It may be had for one flush and not for the next, for as long as somebody works on it.
-      this.#seldom.warn(
-        error.kind,
-        "A table cannot be written; holding its rows and trying again",
-        {
-          processor_id: this.processorId,
-          table: error.table,
-          kind: error.kind,
-          reason: error.message,
-          sql_state: error.sqlState,
-        },
-      );
+      this.#trouble.tableUnavailable(error);
       if (error.kind === "refused") {
         this.#context.track(reporter.report(refusedStatuses(segment.batch, error)));
       }
