@@ -31,9 +31,10 @@ import { TablePlan } from "./table_plan.ts";
 
 /**
  * Times that one flush is encoded again because the table changed under it. Each needs somebody
- * else's change, or one of ours; more than this is a table that cannot be written.
+ * else's change, or one of ours: when several instances meet new keys one by one, that may be one for
+ * each column. More than this is a table that cannot be written.
  */
-const PLANS_MAX = 8;
+const PLANS_MAX = 100;
 
 /** What a flush did. */
 export interface FlushReport {
