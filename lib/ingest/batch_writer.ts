@@ -21,10 +21,13 @@ import { type FlushReport, TableWriter } from "./table_writer.ts";
 import { TroubleLog } from "./trouble_log.ts";
 import type { WriterContext } from "./writer_context.ts";
 
-/** Wait between tries at a table: a lock goes as suddenly as it came, a refusal takes somebody. */
+/**
+ * Wait between tries at a table: a lock goes as suddenly as it came, a refusal takes somebody. Fresh
+ * rows have to land within five seconds after either has ended.
+ */
 const TABLE_BACKOFF = {
   locked: { initialMs: 100, maxMs: 1_000 },
-  refused: { initialMs: 100, maxMs: 10_000 },
+  refused: { initialMs: 100, maxMs: 4_000 },
 } as const;
 
 /** Share of bytes and pending messages that a table which cannot be written may hold (design §7). */
