@@ -71,9 +71,10 @@ export function mergeResults(
   return { machine: run.machine, results };
 }
 
+/** The result with the parts of another one, as far as that has any. */
 function withParts(result: WorkloadResult, from: WorkloadResult): WorkloadResult {
   const variants = result.variants.map((variant) => {
-    const parts = variant.parts ?? from.variants.find(({ name }) => name === variant.name)?.parts;
+    const parts = from.variants.find(({ name }) => name === variant.name)?.parts ?? variant.parts;
     return parts === undefined ? variant : { ...variant, parts };
   });
   return { ...result, variants };

@@ -57,6 +57,18 @@ Deno.test("mergeResults() takes the parts of a profiled run and not its figures"
   assert.deepEqual(merged.results, [result("W1", { variants })]);
 });
 
+Deno.test("mergeResults() takes the parts of a profiled run in the place of older ones", () => {
+  const older = result("W1", {
+    variants: [{ name: "ours", rounds: [{ "rows/s": 1 }], parts: { other: 1 } }],
+  });
+  const profiled = result("W1", {
+    isProfiled: true,
+    variants: [{ name: "ours", rounds: [], parts: { encoding: 1 } }],
+  });
+  const merged = mergeResults(file(older), file(profiled), ORDER);
+  assert.deepEqual(merged.results[0]?.variants[0]?.parts, { encoding: 1 });
+});
+
 Deno.test("mergeResults() keeps the parts when the workload is measured again", () => {
   const parts = { other: 1 };
   const older = result("W1", { variants: [{ name: "ours", rounds: [], parts }] });
