@@ -10,15 +10,15 @@ import { StoreUnavailableError } from "../errors.ts";
 import type { Flush, FlushPace } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import { entriesTexts, isLedgerRefusal, ledgerCopy } from "./ledger_copy.ts";
-import { isLedgerConflict, type LedgerEntries, lowestOf } from "./ledger_entries.ts";
+import { isLedgerRefusal, ledgerCopy, ledgerStatements } from "./ledger_copy.ts";
+import { areFew, isLedgerConflict, type LedgerEntries } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
 import { FAILED_CONDITION, qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
 import { assertPlanText } from "./table_reader.ts";
 import {
   assertCommitted,
-  beginText,
+  beginFlushText,
   commitUnknown,
   rollBack,
   type TransactionTimeouts,
@@ -53,8 +53,8 @@ export function directFlush(flush: Flush, ledger: LedgerEntries): DirectFlush | 
 export interface DirectWay {
   readonly timeouts: TransactionTimeouts;
   readonly pace: FlushPace;
-  /** Many entries go into the ledger by COPY. */
-  readonly copiesLedger: boolean;
+  /** As far as is known the ledger keeps whatever is put into it. */
+  readonly isLedgerPlain: boolean;
 }
 
 /**
@@ -67,10 +67,12 @@ export interface DirectWay {
 export async function writeDirectly(
   session: Session,
   direct: DirectFlush,
-  { timeouts, pace, copiesLedger }: DirectWay,
+  { timeouts, pace, isLedgerPlain }: DirectWay,
 ): Promise<number> {
   const { flush, ledger } = direct;
   let entries: Uint8Array | null = null;
+  // What fails before the query is sent is the ledger's, whose statements are prepared.
+  let ledgerAnswers = 1;
   let answers = 0;
   let isEndSent = false;
   const onRow = (): void => {
@@ -84,14 +86,19 @@ export async function writeDirectly(
     if (!await pace.mayWrite) throw new TryAgain("called-off");
   };
   try {
-    const assertPlan = await assertPlanText(session, direct.table, lowestOf(ledger));
-    if (copiesLedger && session.maySendAhead) entries = ledgerCopy(ledger);
-    const writeEntries = await entriesTexts(session, ledger, { areCopied: entries !== null });
-    const text = queryText(direct, { timeouts, writeEntries, assertPlan });
+    const isFew = isLedgerPlain && areFew(ledger);
+    const assertPlan = await assertPlanText(session, direct.table, { ledger, areCounted: !isFew });
+    if (isLedgerPlain && session.maySendAhead) entries = ledgerCopy(ledger);
+    const way = entries !== null ? "copied" : isFew ? "few" : "counted";
+    const statements = await ledgerStatements(session, ledger, way);
+    ledgerAnswers = statements.answers;
+    const begin = await beginFlushText(session, timeouts);
+    const text = queryText(direct, { begin, writeEntries: statements.texts, assertPlan });
     const rows = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
-    const areAhead = session.maySendAhead && !pace.follows && fitsAhead(flush);
+    const isLittle = fitsAhead(flush);
+    const areAhead = session.maySendAhead && !pace.follows && isLittle;
     const ahead = [...entries === null ? [] : [[entries]], ...areAhead ? [rows] : []];
-    const steps = { onRow, onReady, onEnd };
+    const steps = { onRow, onReady, onEnd, isLittle };
     const result = await session.copyAmong(text, areAhead ? null : rows, steps, ahead);
     assertCommitted(result.tag);
     return result.rows;
@@ -100,8 +107,8 @@ export async function writeDirectly(
     if (error instanceof StoreUnavailableError && isEndSent) throw commitUnknown(error);
     if (!(error instanceof StatementError)) throw error;
     throw entries !== null && answers === 0 && isLedgerRefusal(error)
-      ? new TryAgain("no-ledger-copy")
-      : translated(error, direct, answers - (entries === null ? ledger.bySource.length : 1));
+      ? new TryAgain("ledger-not-plain")
+      : translated(error, direct, answers - ledgerAnswers);
   }
 }
 
@@ -112,14 +119,14 @@ function fitsAhead({ rows }: Flush): boolean {
 
 function queryText(
   { flush, table, columns }: DirectFlush,
-  { timeouts, writeEntries, assertPlan }: {
-    readonly timeouts: TransactionTimeouts;
+  { begin, writeEntries, assertPlan }: {
+    readonly begin: string;
     readonly writeEntries: readonly string[];
     readonly assertPlan: string;
   },
 ): string {
   return [
-    beginText(timeouts),
+    begin,
     ...writeEntries,
     `LOCK TABLE ${qualifiedName(table)} IN ROW EXCLUSIVE MODE`,
     assertPlan,

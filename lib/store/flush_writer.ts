@@ -56,8 +56,8 @@ export class FlushWriter {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
-  /** Sessions that met a ledger which is none to COPY into: it has a trigger, for example. */
-  readonly #withoutLedgerCopy = new WeakSet<Session>();
+  /** Sessions that met a ledger which may turn entries away: it has a trigger, for example. */
+  readonly #withOtherLedger = new WeakSet<Session>();
 
   constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
     this.#pool = pool;
@@ -76,6 +76,7 @@ export class FlushWriter {
     const { session } = lease;
     const ledger = await this.#groupMessages(session, flush);
     let care: Care = { skipKnown: false, isolate: false };
+    let isDoubted = false;
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       try {
         const direct = tries === 1 ? directFlush(flush, ledger) : null;
@@ -83,12 +84,15 @@ export class FlushWriter {
           const rowsWritten = await writeDirectly(session, direct, {
             timeouts: this.#timeouts,
             pace,
-            copiesLedger: !this.#withoutLedgerCopy.has(session),
+            isLedgerPlain: !this.#withOtherLedger.has(session),
           });
           return { kind: "committed", rowsWritten, rejects: [], known: [], gone: [] };
         }
         if (!await pace.mayWrite) return { kind: "called-off" };
-        return await this.#tryOnce(session, flush, ledger, care);
+        const committed = await this.#tryOnce(session, flush, ledger, care);
+        // All was as it was taken to be, so that only the ledger can have been the reason.
+        if (isDoubted && !care.skipKnown) this.#withOtherLedger.add(session);
+        return committed;
       } catch (error) {
         pace.onSetback();
         if (!(error instanceof TryAgain)) throw error;
@@ -102,10 +106,11 @@ export class FlushWriter {
           case "refused-rows":
             care = { ...care, isolate: true };
             break;
-          case "no-ledger-copy":
-            this.#withoutLedgerCopy.add(session);
+          case "ledger-not-plain":
+            this.#withOtherLedger.add(session);
             break;
           case "look-closer":
+            isDoubted = true;
             break;
         }
       }

@@ -9,7 +9,7 @@ import { StoreUnavailableError } from "../errors.ts";
 import type { Flush } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import { entriesTexts, isLedgerRefusal, ledgerCopy } from "./ledger_copy.ts";
+import { isLedgerRefusal, ledgerCopy, ledgerStatements } from "./ledger_copy.ts";
 import { groupBySource, lookPrunedText, type PrunedLook } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
@@ -59,7 +59,7 @@ export class GroupWriter {
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
   /** See `FlushWriter`. */
-  readonly #withoutLedgerCopy = new WeakSet<Session>();
+  readonly #withOtherLedger = new WeakSet<Session>();
 
   constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
     this.#pool = pool;
@@ -83,9 +83,10 @@ export class GroupWriter {
         .flatMap(({ messages }) => messages.identities);
       const ledger = await groupBySource(session, this.#sourceIds, identities);
       const lookPruned = await lookPrunedText(session, ledger);
-      const mayCopy = session.maySendAhead && !this.#withoutLedgerCopy.has(session);
+      const mayCopy = session.maySendAhead && !this.#withOtherLedger.has(session);
       entries = mayCopy ? ledgerCopy(ledger) : null;
-      const writeEntries = await entriesTexts(session, ledger, { areCopied: entries !== null });
+      const way = entries === null ? "counted" : "copied";
+      const { texts: writeEntries } = await ledgerStatements(session, ledger, way);
       const result = await session.copySeveral(
         queryText(flushes, [...writeEntries, lookPruned], this.#timeouts),
         {
@@ -105,7 +106,7 @@ export class GroupWriter {
       if (error instanceof StoreUnavailableError && progress.isSent) throw commitUnknown(error);
       if (!(error instanceof StatementError)) throw error;
       const isNoCopy = entries !== null && !progress.isChecked && isLedgerRefusal(error);
-      if (isNoCopy) this.#withoutLedgerCopy.add(session);
+      if (isNoCopy) this.#withOtherLedger.add(session);
       throw new GroupRefused(error.message, { cause: error });
     }
   }

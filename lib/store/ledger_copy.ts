@@ -5,7 +5,13 @@
  * behind it has to.
  */
 import type { MessageIdentity } from "../ingest/delivery.ts";
-import { insertAllText, isDuplicateEntry, type LedgerEntries } from "./ledger_entries.ts";
+import {
+  inOrder,
+  insertAllText,
+  insertFewText,
+  isDuplicateEntry,
+  type LedgerEntries,
+} from "./ledger_entries.ts";
 import { isGone } from "./ledger_guard.ts";
 import { BINARY_HEADER, BINARY_TRAILER } from "./row_ranges.ts";
 import type { Session } from "./session.ts";
@@ -51,18 +57,6 @@ export function ledgerCopy({ bySource }: LedgerEntries): Uint8Array | null {
   }
   bytes.set(BINARY_TRAILER, end);
   return bytes;
-}
-
-function inOrder(identities: readonly MessageIdentity[]): readonly MessageIdentity[] {
-  const isOrdered = identities.every(({ sequence }, at) =>
-    at === 0 || sequence > (identities[at - 1]?.sequence ?? Infinity)
-  );
-  return isOrdered
-    ? identities
-    : identities.toSorted((a, b) =>
-      a.sequence - b.sequence || a.storedSeconds - b.storedSeconds ||
-      a.storedFraction - b.storedFraction
-    );
 }
 
 function writeEntry(
@@ -113,29 +107,45 @@ const ASSERT_COPIED = {
 };
 
 /**
- * The statements that write the ledger, for a query that holds others as well. They answer with a row
- * for each source, or with one in all where the entries go by COPY; and they fail when a message is
- * known or was pruned, with COPY only when the number of a source is not the ledger's any more, or
- * entries may have been turned away: there it is left to others to ask what was pruned.
+ * How entries get into the ledger: by COPY, of data that {@linkcode ledgerCopy} made; few of them by an
+ * INSERT that nothing proves complete; or by one that is counted.
  */
-export async function entriesTexts(
+export type LedgerWay = "copied" | "few" | "counted";
+
+/** Statements that write the ledger, and how many rows they answer with. */
+export interface LedgerStatements {
+  readonly texts: readonly string[];
+  readonly answers: number;
+}
+
+/**
+ * The statements that write the ledger, for a query that holds others as well. They fail when a message
+ * is known; counted ones when it was pruned, too. With COPY they fail when the number of a source is not
+ * the ledger's any more or entries may have been turned away; few leave even that to others.
+ */
+export async function ledgerStatements(
   session: Session,
-  ledger: LedgerEntries,
-  { areCopied }: { readonly areCopied: boolean },
-): Promise<string[]> {
-  const { bySource } = ledger;
-  if (areCopied) {
+  { bySource }: LedgerEntries,
+  way: LedgerWay,
+): Promise<LedgerStatements> {
+  if (way === "copied") {
     const sources = integerArray(bySource.map(({ source }) => source));
-    return [LEDGER_COPY, await session.callText(ASSERT_COPIED, [`'${sources}'`])];
+    const assertCopied = await session.callText(ASSERT_COPIED, [`'${sources}'`]);
+    return { texts: [LEDGER_COPY, assertCopied], answers: 1 };
   }
+  const insertText = way === "few" ? insertFewText : insertAllText;
   const texts: string[] = [];
-  for (const group of bySource) texts.push(await insertAllText(session, group));
-  return texts;
+  let answers = 0;
+  for (const group of bySource) {
+    texts.push(await insertText(session, group));
+    answers += way === "few" ? group.identities.length : 1;
+  }
+  return { texts, answers };
 }
 
 /**
  * The COPY into the ledger was refused, or the look behind it, for a reason that concerns COPY only: by
- * INSERT the same entries may be had.
+ * a counted INSERT the same entries may be had.
  */
 export function isLedgerRefusal(error: StatementError): boolean {
   return !isDuplicateEntry(error) && !isGone(error.sqlState) && error.kind !== "transient";

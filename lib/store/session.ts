@@ -42,6 +42,15 @@ export interface SessionOptions {
 /** A value for `$1`, `$2`, …; arrays are passed as PostgreSQL's array text. */
 export type Parameter = string | number | boolean | null | Date | Uint8Array;
 
+/** A statement that is prepared under its name. */
+export interface NamedStatement {
+  readonly name: string;
+  /** Of `$1`, `$2`, … in the text. */
+  readonly types: readonly string[];
+  /** The text with these in the places of its parameters. */
+  readonly text: (args: readonly string[]) => string;
+}
+
 type Client = postgres.Sql;
 
 /** What the library's client does and its types leave out. */
@@ -196,8 +205,11 @@ export class Session {
       onEnd: steps.onEnd,
     };
     const data = await this.#dataAhead(ahead);
+    const last = chunks !== null && steps.isLittle === true
+      ? { socket: await this.#socket, messages: copyMessages([chunks], { endsLast: true }) }
+      : chunks;
     try {
-      return await this.#run(() => copyIn(this.#copyQuery(text, data), chunks, watched, data));
+      return await this.#run(() => copyIn(this.#copyQuery(text), last, watched, data));
     } catch (error) {
       // Once it is called off, the server only says that it was.
       const { reason } = calledOff ?? { reason: error };
@@ -205,10 +217,12 @@ export class Session {
     }
   }
 
-  /**
-   * A server, and none of a pooler's choice, is at the other end, and the connection is open: data may
-   * be sent before it asks for it.
-   */
+  /** The server at the other end stays the same, and is none of a pooler's choice. */
+  get hasOwnServer(): boolean {
+    return this.#prepare;
+  }
+
+  /** It does, and the connection is open: data may be sent before the server asks for it. */
   get maySendAhead(): boolean {
     return this.#prepare && this.#named.size > 0;
   }
@@ -216,18 +230,8 @@ export class Session {
   /**
    * The SQL that runs `text` with literal arguments: EXECUTE of a statement that is prepared once for
    * this connection, as planning costs more than running, or the text itself where that is off.
-   *
-   * @param statement.types types of `$1`, `$2`, … in the text
    */
-  async callText(
-    statement: {
-      readonly name: string;
-      readonly types: readonly string[];
-      readonly text: (args: readonly string[]) => string;
-    },
-    args: readonly string[],
-  ): Promise<string> {
-    const { name, types, text } = statement;
+  async callText({ name, types, text }: NamedStatement, args: readonly string[]): Promise<string> {
     if (!this.#prepare) return text(args);
     if (!this.#named.has(name)) {
       const parameters = types.map((_, index) => `$${index + 1}`);
@@ -254,7 +258,7 @@ export class Session {
       },
     };
     const outcome = await this.#run(() =>
-      copySeveral(this.#copyQuery(text, data), socket, watched, data)
+      copySeveral(this.#copyQuery(text), socket, watched, data)
     );
     if (outcome.kind === "called-off") throw outcome.reason;
     return outcome;
@@ -268,9 +272,8 @@ export class Session {
   }
 
   /** See {@linkcode CopyQuery}: the library's types leave out what is used. */
-  #copyQuery(text: string, ahead: DataAhead | null): CopyQuery {
-    const sent = ahead === null ? text : textAtOnce(text);
-    return this.#client.unsafe(sent) as unknown as CopyQuery;
+  #copyQuery(text: string): CopyQuery {
+    return this.#client.unsafe(textAtOnce(text)) as unknown as CopyQuery;
   }
 
   /** Ends the connection politely. */

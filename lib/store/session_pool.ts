@@ -65,7 +65,7 @@ export class SessionPool {
     lookup: new Set(),
   };
   readonly #idle: Member[] = [];
-  readonly #used = new Set<Member>();
+  readonly #used: Member[] = [];
   /** Sessions being opened or ended; shutdown waits for them. */
   readonly #background = new Set<Promise<void>>();
   readonly #sweep: Disposable;
@@ -89,6 +89,9 @@ export class SessionPool {
   async acquire(priority: Priority, signal?: AbortSignal): Promise<Lease> {
     signal?.throwIfAborted();
     if (this.#isClosed) throw closedError();
+    // Mostly nobody waits. What goes through a set leaves tables behind that keep what was in them.
+    const member = this.#waitingCount === 0 ? this.#takeIdle() : null;
+    if (member !== null) return this.#lease(member);
     const queue = this.#waiting[priority];
     if (queue.size >= WAITERS_MAX) {
       throw new StoreUnavailableError(`Cannot wait for a connection as ${WAITERS_MAX} others do`);
@@ -116,7 +119,7 @@ export class SessionPool {
     for (const member of this.#idle.splice(0)) this.#end(member, "close");
     const timer = new AbortController();
     const grace = this.#options.clock.delay(graceMs, timer.signal).catch(() => {}); // not needed
-    while (this.#used.size > 0 || this.#background.size > 0) {
+    while (this.#used.length > 0 || this.#background.size > 0) {
       const change = Promise.allSettled(this.#background).then(() => this.#nextReturn());
       const isOver = await Promise.race([change.then(() => false), grace.then(() => true)]);
       if (isOver) break;
@@ -128,14 +131,18 @@ export class SessionPool {
 
   /** Resolves when a session is given back; at once when none is in use. */
   #nextReturn(): Promise<void> {
-    if (this.#used.size === 0) return Promise.resolve();
+    if (this.#used.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onReturn = resolve);
+  }
+
+  get #waitingCount(): number {
+    return this.#waiting.flush.size + this.#waiting.lookup.size;
   }
 
   #timeoutError(): StoreUnavailableError {
     const { acquireTimeoutMs } = this.#options;
     return new StoreUnavailableError(
-      `Cannot get a connection within ${acquireTimeoutMs} ms as all ${this.#used.size} are in use`,
+      `Cannot get a connection within ${acquireTimeoutMs} ms as all ${this.#used.length} are in use`,
     );
   }
 
@@ -151,8 +158,8 @@ export class SessionPool {
       }
       waiter.resolve(this.#lease(member));
     }
-    const waiting = this.#waiting.flush.size + this.#waiting.lookup.size;
-    const open = this.#used.size + this.#idle.length + this.#opening + this.#ending;
+    const waiting = this.#waitingCount;
+    const open = this.#used.length + this.#idle.length + this.#opening + this.#ending;
     const missing = Math.min(waiting - this.#opening, this.#options.openMax - open);
     for (let i = 0; i < missing; i++) this.#open();
   }
@@ -178,7 +185,7 @@ export class SessionPool {
   }
 
   #lease(member: Member): Lease {
-    this.#used.add(member);
+    this.#used.push(member);
     return {
       session: member.session,
       [Symbol.dispose]: () => this.#giveBack(member),
@@ -186,15 +193,16 @@ export class SessionPool {
   }
 
   #giveBack(member: Member): void {
-    if (!this.#used.delete(member)) return;
+    const index = this.#used.indexOf(member);
+    if (index < 0) return;
+    this.#used.splice(index, 1);
     const { clock, lifetimeMs, idleMax } = this.#options;
     const now = clock.monotonic();
     member.idleSinceMs = now;
-    const waiting = this.#waiting.flush.size + this.#waiting.lookup.size;
     if (member.session.isDead) this.#end(member, "destroy");
     else if (
       this.#isClosed || !member.session.isReusable || now - member.openedMs > lifetimeMs ||
-      (waiting === 0 && this.#idle.length >= idleMax)
+      (this.#waitingCount === 0 && this.#idle.length >= idleMax)
     ) this.#end(member, "close");
     else this.#idle.push(member);
     this.#onReturn?.();
@@ -215,7 +223,7 @@ export class SessionPool {
       }, (error) => {
         this.#opening--;
         // While others are alive those who wait get one of them; a broken one fails in use.
-        if (this.#used.size === 0 && this.#idle.length === 0) this.#rejectWaiting(error);
+        if (this.#used.length === 0 && this.#idle.length === 0) this.#rejectWaiting(error);
       }),
     );
   }

@@ -8,22 +8,31 @@ import type { TableIdentity } from "../ingest/ports.ts";
 import { commentFor, isClaimOf } from "../schema/column_keys.ts";
 import { tableNames } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
-import { mayBePrunedSql } from "./ledger_entries.ts";
-import type { Session } from "./session.ts";
-import { failUnless, quoteLiteral, textArray } from "./sql_text.ts";
+import {
+  LEDGER_IS_PLAIN,
+  type LedgerEntries,
+  lowestBySource,
+  lowestOf,
+  nonePrunedSql,
+  notPrunedSql,
+} from "./ledger_entries.ts";
+import type { NamedStatement, Session } from "./session.ts";
+import { failUnless, qualifiedName, quoteLiteral, textArray } from "./sql_text.ts";
 import { TryAgain } from "./try_again.ts";
 
 /**
- * Changes when a column of relation `c` is added, dropped, renamed or retyped, or when another
- * relation has taken the name. SHA-256 as md5() is refused under FIPS.
+ * Changes when a column of the relation with this OID is added, dropped, renamed or retyped, and when
+ * another relation has taken the name. A sum of 64-bit hashes, as each has the column's number in it:
+ * every flush computes it, and SHA-256 of the columns in order would take twice the time.
  */
-const FINGERPRINT = `c.oid || c.relkind::text || ':' || pg_catalog.encode(pg_catalog.sha256(
-  pg_catalog.convert_to(coalesce((
-    SELECT pg_catalog.string_agg(a.attnum || ' ' || a.atttypid || ' ' || a.atttypmod || ' ' ||
-      a.attgenerated::text || a.attidentity::text || a.atthasdef::text || ' ' ||
-      pg_catalog.quote_literal(a.attname), E'\\n' ORDER BY a.attnum)
+function fingerprintOf(oid: string): string {
+  return `${oid} || ':' || coalesce((
+    SELECT pg_catalog.sum(pg_catalog.hashtextextended((a.attnum || ' ' || a.atttypid || ' ' ||
+      a.atttypmod || ' ' || a.attgenerated::text || a.attidentity::text || a.atthasdef::text ||
+      ' ' || a.attname) COLLATE "C", 0))
     FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), ''), 'UTF8')), 'hex')`;
+    WHERE a.attrelid = ${oid} AND a.attnum > 0 AND NOT a.attisdropped), 0)`;
+}
 
 /** Labels of an enum, in order, for a row of `pg_type` under this alias. */
 function enumLabels(type: string): string {
@@ -81,7 +90,7 @@ const COLUMNS = `coalesce((
 const FIND_TABLES = `SELECT n.nspname AS schema, c.relname AS name, c.oid AS oid,
   c.relkind AS "relationKind", pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
   pg_catalog.pg_has_role(c.relowner, 'USAGE') AS "isOwned",
-  ${FINGERPRINT} AS fingerprint, ${COLUMNS} AS columns
+  ${fingerprintOf("c.oid")} AS fingerprint, ${COLUMNS} AS columns
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[])`;
 
@@ -91,25 +100,49 @@ function fromTable(schema: string, name: string): string {
 WHERE n.nspname = ${schema}::text AND c.relname = ${name}::text`;
 }
 
-const CHECK_PLAN_TEXT = `SELECT ${FINGERPRINT} AS fingerprint,
+const CHECK_PLAN_TEXT = `SELECT ${fingerprintOf("c.oid")} AS fingerprint,
   pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
 ${fromTable("$1", "$2")}`;
 
-/** The check, and a look at the ledger: one statement costs less than two. */
-const ASSERT_PLAN = {
+/**
+ * The check, and a look at the ledger: one statement costs less than two. The table goes by its name,
+ * which the lock keeps from meaning another one.
+ */
+function assertPlanStatement(look: {
+  readonly name: string;
+  readonly types: readonly string[];
+  readonly sql: (args: readonly string[]) => string;
+}): NamedStatement {
+  return {
+    name: look.name,
+    types: ["regclass", "text", "boolean", ...look.types],
+    text: ([name = "", fingerprint = "", areCounted = "", ...args]) => {
+      const table = `${name}::regclass`;
+      return `SELECT ${
+        failUnless(
+          `${fingerprintOf(`${table}::oid`)} = ${fingerprint}::text
+      AND NOT pg_catalog.row_security_active(${table})
+      AND ${look.sql(args)}
+      AND (${areCounted}::boolean OR ${LEDGER_IS_PLAIN})`,
+          `'another table or ledger, or messages pruned: ', ${table}`,
+        )
+      } AS "isAsPlanned"`;
+    },
+  };
+}
+
+/** For messages of one source, as almost always. */
+const ASSERT_PLAN = assertPlanStatement({
   name: "state_tables_assert_plan",
-  types: ["text", "text", "text", "int[]", "bigint[]"],
-  text: ([schema = "", name = "", fingerprint = "", ...lowest]: readonly string[]): string =>
-    `SELECT ${
-      failUnless(
-        `pg_catalog.max(${FINGERPRINT}) = ${fingerprint}::text
-      AND NOT pg_catalog.bool_or(pg_catalog.row_security_active(c.oid))
-      AND NOT ${mayBePrunedSql(lowest)}`,
-        `'another table, or messages pruned: ', ${name}::text`,
-      )
-    } AS "isAsPlanned"
-${fromTable(schema, name)}`,
-};
+  types: ["int", "bigint"],
+  sql: notPrunedSql,
+});
+
+const ASSERT_PLAN_OF_SOURCES = assertPlanStatement({
+  name: "state_tables_assert_plan_of_sources",
+  types: ["int[]", "bigint[]"],
+  sql: nonePrunedSql,
+});
 
 /** A relation that has one of the names asked for. */
 export interface FoundTable extends TableDescription {
@@ -183,7 +216,7 @@ export function checkPlansText(
   tables: readonly { readonly schema: string; readonly name: string }[],
 ): string {
   const array = (texts: readonly string[]): string => `${quoteLiteral(textArray(texts))}::text[]`;
-  return `SELECT u.number::int AS number, ${FINGERPRINT} AS fingerprint,
+  return `SELECT u.number::int AS number, ${fingerprintOf("c.oid")} AS fingerprint,
       pg_catalog.row_security_active(c.oid) AS "hasRowSecurity"
     FROM unnest(${array(tables.map(({ schema }) => schema))}, ${
     array(tables.map(({ name }) => name))
@@ -194,19 +227,24 @@ export function checkPlansText(
 }
 
 /**
- * The check as a statement for a query that holds others as well, behind the inserts into the ledger:
- * it answers with one row, or fails (see {@linkcode failUnless}) when the plan is stale, row-level
- * security applies, or the messages may have been pruned.
+ * The check as a statement for a query that holds others as well, behind the lock and the inserts into
+ * the ledger: it answers with one row, or fails (see {@linkcode failUnless}) when the plan is stale,
+ * row-level security applies, the messages may have been pruned, or their entries may be missing.
  *
- * @param lowest as `lowestOf` gives it
+ * @param look.areCounted the entries are known to be there; else the ledger has to be plain
  */
 export async function assertPlanText(
   session: Session,
   table: TableDescription,
-  lowest: readonly [string, string],
+  { ledger, areCounted }: { readonly ledger: LedgerEntries; readonly areCounted: boolean },
 ): Promise<string> {
-  const texts = [table.schema, table.name, table.fingerprint, ...lowest];
-  return await session.callText(ASSERT_PLAN, texts.map(quoteLiteral));
+  const plan = [quoteLiteral(qualifiedName(table)), quoteLiteral(table.fingerprint)];
+  const [first, ...others] = lowestBySource(ledger);
+  if (first !== undefined && others.length === 0) {
+    return await session.callText(ASSERT_PLAN, [...plan, String(areCounted), ...first.map(String)]);
+  }
+  const lowest = lowestOf(ledger).map(quoteLiteral);
+  return await session.callText(ASSERT_PLAN_OF_SOURCES, [...plan, String(areCounted), ...lowest]);
 }
 
 /**

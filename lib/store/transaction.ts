@@ -1,7 +1,8 @@
 /**
  * One transaction on one session: begins with the settings that every transaction of ours has, ends
  * with COMMIT or ROLLBACK, and tells a commit that failed from one whose outcome nobody knows.
- * Settings are SET LOCAL, so that a pooler in transaction mode carries them nowhere.
+ * Settings are SET LOCAL, so that a pooler in transaction mode carries them nowhere; where none can be
+ * in between, and for flushes, they are set once for the session.
  */
 import { StoreUnavailableError } from "../errors.ts";
 import type { Session } from "./session.ts";
@@ -15,13 +16,43 @@ export interface TransactionTimeouts {
   readonly statementMs: number;
 }
 
-/** The opening statements, sent as one. READ COMMITTED: a repeatable read fails on duplicates. */
+/** READ COMMITTED: a repeatable read fails on duplicates. */
+const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/** The opening statements, sent as one. */
 export function beginText(timeouts: TransactionTimeouts): string {
-  return `BEGIN ISOLATION LEVEL READ COMMITTED;
-SET LOCAL synchronous_commit = on;
-SET LOCAL lock_timeout = ${Math.round(timeouts.lockMs)};
-SET LOCAL statement_timeout = ${Math.round(timeouts.statementMs)};
-SET LOCAL idle_in_transaction_session_timeout = ${Math.round(timeouts.statementMs)}`;
+  return [BEGIN, ...settingTexts("SET LOCAL", timeouts)].join(";\n");
+}
+
+function settingTexts(
+  set: "SET" | "SET LOCAL",
+  { lockMs, statementMs }: TransactionTimeouts,
+): string[] {
+  return [
+    `${set} synchronous_commit = on`,
+    `${set} lock_timeout = ${Math.round(lockMs)}`,
+    `${set} statement_timeout = ${Math.round(statementMs)}`,
+    `${set} idle_in_transaction_session_timeout = ${Math.round(statementMs)}`,
+  ];
+}
+
+/** What sessions have their settings from. */
+const settled = new WeakMap<Session, TransactionTimeouts>();
+
+/**
+ * The opening statement of a flush: the settings are those of the session from its first flush on, as
+ * four statements in each transaction cost more than BEGIN and COMMIT together.
+ */
+export async function beginFlushText(
+  session: Session,
+  timeouts: TransactionTimeouts,
+): Promise<string> {
+  if (!session.hasOwnServer) return beginText(timeouts);
+  if (settled.get(session) !== timeouts) {
+    await session.execute(settingTexts("SET", timeouts).join(";\n"));
+    settled.set(session, timeouts);
+  }
+  return BEGIN;
 }
 
 /**

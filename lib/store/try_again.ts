@@ -5,8 +5,8 @@ export class TryAgain extends Error {
   override readonly name = "TryAgain";
   /**
    * `called-off`: the flush before this one is not durable, so nothing may be written. `look-closer`:
-   * something is not as it was taken to be; step by step it will be seen what. `no-ledger-copy`: the
-   * same of the ledger, which may not be one to COPY into.
+   * something is not as it was taken to be; step by step it will be seen what. `ledger-not-plain`: the
+   * same of the ledger, which may turn entries away without a word, or not be one to COPY into.
    */
   readonly why:
     | "known-messages"
@@ -14,7 +14,7 @@ export class TryAgain extends Error {
     | "plan-stale"
     | "called-off"
     | "look-closer"
-    | "no-ledger-copy";
+    | "ledger-not-plain";
 
   constructor(why: TryAgain["why"]) {
     super(why);

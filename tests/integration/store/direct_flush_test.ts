@@ -252,3 +252,26 @@ Deno.test("write() notices entries that were pruned", async () => {
   assert.deepEqual(outcome.known.map(({ index }) => index), [0, 1]);
   assert.deepEqual((await sql`select a from t`).map(({ a }) => a), [3]);
 });
+
+for (const prepare of [true, false]) {
+  const how = prepare ? "once for a session" : "in each transaction behind a pooler";
+  Deno.test(`write() makes its settings ${how}`, async () => {
+    await using fixture = await openFixture(server, {
+      prepare,
+      timeouts: { lockMs: 4_321, statementMs: 54_321 },
+      pool: { openMax: 1, idleMax: 1 },
+    });
+    const { sql, store } = fixture;
+    await sql.unsafe(`create table t (a int, settings text default concat_ws(' ',
+      current_setting('synchronous_commit'), current_setting('lock_timeout'),
+      current_setting('statement_timeout'),
+      current_setting('idle_in_transaction_session_timeout')))`);
+    const table = await describeTable(store, "t");
+    for (const sequence of [1, 2, 3]) {
+      const messages = [{ sequence, rows: [String(sequence)] }];
+      committed(await store.tables.write(flushOf(table, messages, { columns: ["a"] })));
+    }
+    const settings = (await sql`select settings from t`).map((row) => row.settings);
+    assert.deepEqual(settings, Array(3).fill("on 4321ms 54321ms 54321ms"));
+  });
+}

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type postgres from "postgres";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
 import { storedNs } from "../../../lib/ingest/delivery.ts";
+import type { Flush } from "../../../lib/ingest/ports.ts";
 import { sharedPostgres, waitFor } from "../../support/servers.ts";
 import {
   committed,
@@ -157,3 +158,76 @@ Deno.test("write() keeps a reject once when it uses no ledger", async () => {
   const kept = await sql`select ordinal from state_tables.rejected order by ordinal`;
   assert.deepEqual(kept.map(({ ordinal }) => ordinal), [1, 2]);
 });
+
+Deno.test("write() of few messages lands where a trigger on the ledger only looks on", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, store } = fixture;
+  await sql`create table t (id bigint)`;
+  const table = await describeTable(store, "t");
+  committed(await store.tables.write(flushOf(table, [{ sequence: 1, rows: ["1"] }])));
+  await sql.unsafe(`
+    create function public.look_on() returns trigger language plpgsql as
+    $$ begin return null; end $$;
+    create trigger look_on after insert on state_tables.delivered
+    for each row execute function public.look_on()`);
+  for (const sequence of [2, 3, 4]) {
+    const flush = flushOf(table, [{ sequence, rows: [String(sequence)] }]);
+    assert.equal(committed(await store.tables.write(flush)).rowsWritten, 1);
+  }
+  assert.equal((await sql`select from t`).length, 4);
+  assert.equal((await sql`select from state_tables.delivered`).length, 4);
+});
+
+Deno.test("write() of few messages notices that their source is gone", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, store } = fixture;
+  await sql`create table t (id bigint)`;
+  const table = await describeTable(store, "t");
+  committed(await store.tables.write(flushOf(table, [{ sequence: 1, rows: ["1"] }])));
+  await sql`delete from state_tables.source`;
+  await assert.rejects(
+    store.tables.write(flushOf(table, [{ sequence: 2, rows: ["2"] }])),
+    /does not have the source \d+ any more/,
+  );
+  assert.equal((await sql`select from t`).length, 1);
+});
+
+Deno.test("write() of few messages works on when the ledger was dropped and made anew", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, store } = fixture;
+  await sql`create table t (id bigint)`;
+  const table = await describeTable(store, "t");
+  const flushFrom = (sequence: number): Flush =>
+    flushOf(table, [{ sequence, rows: [String(sequence)] }]);
+  for (const sequence of [1, 2, 3]) committed(await store.tables.write(flushFrom(sequence)));
+  await sql`drop schema state_tables cascade`;
+  await assert.rejects(store.tables.write(flushFrom(4)), StoreUnavailableError);
+  for (const sequence of [4, 5]) committed(await store.tables.write(flushFrom(sequence)));
+  assert.equal((await sql`select from t`).length, 5);
+  assert.equal((await sql`select from state_tables.delivered`).length, 2);
+});
+
+testOnBoth(
+  "write() enters few and more messages of several sources, in any order",
+  async (fixture) => {
+    const { sql, store } = fixture;
+    await sql`create table t (id bigint)`;
+    const table = await describeTable(store, "t");
+    const other = { ...ORIGIN, stream: "another" };
+    let expected = 0;
+    for (const count of [1, 2, 8, 9, 40]) {
+      const messages = Array.from({ length: count }, (_, at) => expected + count - at)
+        .flatMap((sequence) => [
+          { sequence, rows: [String(sequence)] },
+          { sequence, rows: [String(-sequence)], origin: other },
+        ]);
+      assert.equal(
+        committed(await store.tables.write(flushOf(table, messages))).rowsWritten,
+        2 * count,
+      );
+      expected += count;
+    }
+    assert.equal((await sql`select distinct id from t`).length, 2 * expected);
+    assert.equal((await sql`select from state_tables.delivered`).length, 2 * expected);
+  },
+);
