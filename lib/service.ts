@@ -93,9 +93,9 @@ async function serve(
   await patiently("PostgreSQL", options, () => store.catalog.check());
   const connections = new Connections(options, resources);
   const connection = await connections.of(consumeRoute);
-  const publisher = monitorRoute === null
-    ? null
-    : await openMonitor(monitorRoute, await connections.of(monitorRoute), options);
+  const publisher = monitorRoute === null ? null : resources.use(
+    await openMonitor(monitorRoute, await connections.of(monitorRoute), options),
+  );
   const source = resources.use(await openConsumer(options, store, connection));
   const { tables, rejects, catalog } = store;
   const pipeline = new Pipeline({
@@ -217,7 +217,7 @@ async function openMonitor(
   route: Route,
   connection: Connection,
   options: ServiceOptions,
-): Promise<StatusPublisher> {
+): Promise<StatusPublisher & Disposable> {
   const { clock, log } = options;
   return await patiently(
     "the monitor's stream",

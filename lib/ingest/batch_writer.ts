@@ -15,7 +15,6 @@ import { parseProcessorSettings, type ProcessorSettings } from "./processor_sett
 import type { FlushStart, RunningFlush } from "./running_flush.ts";
 import { type Segment, Segments } from "./segments.ts";
 import { refusedStatuses } from "./status.ts";
-import { reportStatuses } from "./status_reporter.ts";
 import type { StoreTurn } from "./store_gate.ts";
 import { type FlushReport, TableWriter } from "./table_writer.ts";
 import { TroubleLog } from "./trouble_log.ts";
@@ -284,7 +283,7 @@ export class BatchWriter {
         table: segment.table.tableName,
         rows: report.rowsWritten,
       });
-      this.#context.track(reportStatuses(report.statuses, this.#context));
+      this.#context.track(this.#context.reporter.reportInTime(report.statuses));
       return 0;
     } catch (error) {
       return this.#failed(error, turn, segment);
@@ -345,7 +344,7 @@ export class BatchWriter {
   }
 
   async #settle(deliveries: readonly Delivery[], report: FlushReport): Promise<void> {
-    await reportStatuses(report.statuses, this.#context);
+    await this.#context.reporter.reportInTime(report.statuses);
     // One synchronous loop: the acks of a flush share socket writes.
     deliveries.forEach(({ message }) => message.ack());
   }

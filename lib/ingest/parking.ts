@@ -13,7 +13,6 @@ import { ANY_REJECT, type RejectFilter } from "./kept_reject.ts";
 import type { Reject } from "./ports.ts";
 import type { Segments } from "./segments.ts";
 import { StatusTally } from "./status.ts";
-import { reportStatuses } from "./status_reporter.ts";
 import { SeldomLog } from "./seldom_log.ts";
 import { withTurn } from "./store_gate.ts";
 import type { FlushReport, TableWriter } from "./table_writer.ts";
@@ -147,7 +146,7 @@ export class Parking {
       tally.countMessage(routeId, recordCount, message.identity);
       tally.countParked(routeId, recordCount, reason);
     }
-    await reportStatuses(tally.statuses([]), this.#context);
+    await this.#context.reporter.reportInTime(tally.statuses([]));
     for (const { message } of deliveries) message.ack();
   }
 }

@@ -8,6 +8,7 @@ import { StoreUnavailableError } from "../errors.ts";
 import { FastEncoder } from "../encoder/fast_encoder.ts";
 import { RowBuffer } from "../encoder/row_buffer.ts";
 import type { Log } from "../log.ts";
+import { Background } from "./background.ts";
 import type { FlushCap } from "./batch.ts";
 import { Counters } from "./counters.ts";
 import { FlowControl } from "./flow_control.ts";
@@ -67,7 +68,7 @@ export class Pipeline {
   readonly broken: Promise<never>;
   readonly #options: PipelineOptions;
   readonly #stopped = new AbortController();
-  readonly #background = new Set<Promise<void>>();
+  readonly #background = new Background();
   readonly #buffers: RowBuffer[] = [];
   readonly #fastEncoder: FastEncoder;
   readonly #context: WriterContext;
@@ -165,7 +166,7 @@ export class Pipeline {
     this.#writers[Symbol.dispose]();
     this.#summary[Symbol.dispose]();
     await this.#reporter.drain(Math.max(0, deadlineMs - clock.monotonic()));
-    await Promise.all(this.#background);
+    await this.#background.idle();
     this.#summarise();
     return written;
   }
@@ -188,11 +189,7 @@ export class Pipeline {
       ackPendingMax: source.limits?.maxAckPending ?? Infinity,
       stopped: this.#stopped.signal,
       withBuffer: (work) => this.#withBuffer(work),
-      track: (work) => {
-        const tracked = work.catch((error) => this.#breakdown.reject(error))
-          .finally(() => this.#background.delete(tracked));
-        this.#background.add(tracked);
-      },
+      track: (work) => this.#background.add(work.catch((error) => this.#breakdown.reject(error))),
       onBug: (error) => this.#breakdown.reject(error),
     };
   }
@@ -262,7 +259,7 @@ export class Pipeline {
       if (this.#flow.heldMessages === 0) break;
       await clock.delay(DRAIN_POLL_MS);
     }
-    await Promise.all(this.#background);
+    await this.#background.idle();
   }
 
   async #idle(): Promise<void> {

@@ -8,7 +8,6 @@ import { heldBytes } from "./batch.ts";
 import { type Delivery, extendAll, messageName } from "./delivery.ts";
 import type { Reject } from "./ports.ts";
 import { StatusTally } from "./status.ts";
-import { reportStatuses } from "./status_reporter.ts";
 import { withTurn } from "./store_gate.ts";
 import type { WriterContext } from "./writer_context.ts";
 
@@ -97,7 +96,7 @@ export class RejectWriter {
       tally.countMessage(reject.routeId, 0, reject.identity);
       tally.countRejects(reject.routeId, 1, [reject.reason]);
     }
-    await reportStatuses(tally.statuses([]), this.#context);
+    await this.#context.reporter.reportInTime(tally.statuses([]));
     for (const { delivery } of rejections) delivery.message.term();
   }
 }

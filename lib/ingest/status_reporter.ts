@@ -6,6 +6,7 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { backoffDelayMs } from "../retry.ts";
+import { TimeLimit, type Wait } from "../time_limit.ts";
 import type { Counters } from "./counters.ts";
 import type { RouteStatus, StatusPublisher } from "./ports.ts";
 
@@ -13,7 +14,7 @@ import type { RouteStatus, StatusPublisher } from "./ports.ts";
 const QUEUE_MAX = 10_000;
 
 /** Statuses under way at once; all of different routes, so that order per route holds. */
-const WINDOW_MAX = 256;
+const UNDER_WAY_MAX = 256;
 
 /** Wait between tries while the monitor is away. */
 const BACKOFF = { initialMs: 100, maxMs: 5_000 };
@@ -24,23 +25,17 @@ const REMINDER_MS = 60_000;
 /** Acks wait for the monitor this long at most, in milliseconds (design §4). */
 const STATUS_WAIT_MS = 250;
 
-/**
- * Hands statuses over and waits for the monitor a moment, not longer: status before ack, because
- * after a crash between the two a redelivery says it again; but acks do not hang on the monitor.
- */
-export async function reportStatuses(
-  statuses: readonly RouteStatus[],
-  { reporter, clock }: { readonly reporter: StatusReporter; readonly clock: Clock },
-): Promise<void> {
-  if (statuses.length === 0) return;
-  const late = Promise.withResolvers<void>();
-  using _timer = clock.after(STATUS_WAIT_MS, late.resolve);
-  await Promise.race([reporter.report(statuses), late.promise]);
+/** Statuses that were handed over together. */
+interface Report {
+  /** How many of them are neither stored nor given up. */
+  left: number;
+  readonly done: () => void;
+  wait: Wait<Report> | null;
 }
 
 interface Waiting {
   readonly status: RouteStatus;
-  readonly done: () => void;
+  readonly report: Report;
 }
 
 /** Sends statuses; `publisher` null means that nobody listens (no monitor route). */
@@ -49,11 +44,19 @@ export class StatusReporter {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #counters: Counters;
-  readonly #stop = new AbortController();
-  /** Gives the window that is being published up. */
-  #leaveWindow: (() => void) | null = null;
+  readonly #patience: TimeLimit<Report>;
+  /** Wait for their route, for room, or for the monitor. */
   #queue: Waiting[] = [];
-  #worker: Promise<void> | null = null;
+  /**
+   * A list, as a map that is emptied again and again leaves tables behind, each of which keeps the next
+   * one and what is in it until the whole heap is collected.
+   */
+  readonly #underWay: Waiting[] = [];
+  /** Until the monitor is tried again. */
+  #pause: Disposable | null = null;
+  #failures = 0;
+  #isClosed = false;
+  #onEmpty: (() => void) | null = null;
   #remindAtMs = 0;
 
   constructor(options: {
@@ -62,97 +65,126 @@ export class StatusReporter {
     log: Log;
     counters: Counters;
   }) {
+    const { clock } = options;
     this.#publisher = options.publisher;
-    this.#clock = options.clock;
+    this.#clock = clock;
     this.#log = options.log;
     this.#counters = options.counters;
+    this.#patience = new TimeLimit({
+      clock,
+      limitMs: STATUS_WAIT_MS,
+      onLate: ({ done }) => done(),
+    });
   }
 
   /** Takes statuses over; resolves when each was stored or given up. Never rejects. */
   report(statuses: readonly RouteStatus[]): Promise<void> {
-    if (this.#publisher === null || statuses.length === 0) return Promise.resolve();
-    const sent = statuses.map((status) =>
-      new Promise<void>((resolve) => this.#queue.push({ status, done: resolve }))
-    );
-    this.#giveUp(Math.max(0, this.#queue.length - QUEUE_MAX), "the queue is full");
-    this.#worker ??= this.#work(this.#publisher).finally(() => this.#worker = null);
-    return Promise.all(sent).then(() => undefined);
+    return this.#report(statuses, false);
+  }
+
+  /**
+   * Hands statuses over and waits for the monitor a moment, not longer: status before ack, because
+   * after a crash between the two a redelivery says it again; but acks do not hang on the monitor.
+   */
+  reportInTime(statuses: readonly RouteStatus[]): Promise<void> {
+    return this.#report(statuses, true);
   }
 
   /** Waits until everything is sent, at most `graceMs`; gives up the rest. */
   async drain(graceMs: number): Promise<void> {
-    if (this.#worker !== null) {
-      const timeout = new AbortController();
-      const worker = this.#worker;
-      await Promise.race([
-        worker.then(() => timeout.abort()),
-        this.#clock.delay(graceMs, timeout.signal).catch(() => undefined),
-      ]);
+    if (this.#queue.length + this.#underWay.length > 0) {
+      const empty = Promise.withResolvers<void>();
+      this.#onEmpty = empty.resolve;
+      using _timer = this.#clock.after(graceMs, empty.resolve);
+      await empty.promise;
     }
-    this.#stop.abort(new Error("The status reporter was closed"));
-    this.#leaveWindow?.();
+    this.#isClosed = true;
+    this.#pause?.[Symbol.dispose]();
+    this.#queue.unshift(...this.#underWay.splice(0));
     this.#giveUp(this.#queue.length, "the service stops");
-    await this.#worker;
+    this.#patience[Symbol.dispose]();
   }
 
-  async #work(publisher: StatusPublisher): Promise<void> {
-    for (let failures = 0; this.#queue.length > 0;) {
-      const window = this.#takeWindow();
-      const failed = await this.#publishAll(publisher, window);
-      if (failed.length === 0) {
-        failures = 0;
-        continue;
-      }
-      if (this.#stop.signal.aborted) {
-        this.#queue.unshift(...failed);
-        this.#giveUp(this.#queue.length, "the service stops");
-        return;
-      }
-      this.#queue.unshift(...failed);
-      await this.#clock.delay(backoffDelayMs(++failures, BACKOFF), this.#stop.signal)
-        .catch(() => undefined);
-    }
+  #report(statuses: readonly RouteStatus[], isBounded: boolean): Promise<void> {
+    const publisher = this.#publisher;
+    if (publisher === null || statuses.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const report: Report = { left: statuses.length, done: resolve, wait: null };
+      if (isBounded) report.wait = this.#patience.begin(report);
+      for (const status of statuses) this.#take(publisher, { status, report });
+    });
   }
 
-  /** The next statuses, up to the first whose route is in the window already. */
-  #takeWindow(): Waiting[] {
-    const routes = new Set<string>();
-    let end = 0;
-    for (const { status } of this.#queue) {
-      if (end >= WINDOW_MAX || routes.has(status.routeId)) break;
-      routes.add(status.routeId);
-      end++;
-    }
-    return this.#queue.splice(0, end);
+  #take(publisher: StatusPublisher, waiting: Waiting): void {
+    const isFree = this.#queue.length === 0 && this.#pause === null && !this.#isClosed &&
+      this.#mayGo(waiting);
+    if (isFree) return this.#publish(publisher, waiting);
+    this.#queue.push(waiting);
+    if (this.#isClosed) this.#giveUp(this.#queue.length, "the service stops");
+    else this.#giveUp(Math.max(0, this.#queue.length - QUEUE_MAX), "the queue is full");
   }
 
-  /** Publishes a window and returns what failed, in order; at a stop that is what is not stored. */
-  async #publishAll(publisher: StatusPublisher, window: Waiting[]): Promise<Waiting[]> {
-    // Of this window alone: what lives longer would keep every race against it.
-    const left = new Promise<null>((resolve) => this.#leaveWindow = () => resolve(null));
-    const outcomes = await Promise.race([
-      Promise.allSettled(window.map(({ status }) => publisher.publish(status))),
-      left,
-    ]);
-    this.#leaveWindow = null;
-    if (outcomes === null) return window;
-    const failed: Waiting[] = [];
-    for (const [index, waiting] of window.entries()) {
-      const outcome = outcomes[index];
-      if (outcome?.status === "rejected") {
-        failed.push(waiting);
-        this.#logFailure(outcome.reason);
-      } else {
-        this.#counters.statuses++;
-        waiting.done();
-      }
+  #publish(publisher: StatusPublisher, waiting: Waiting): void {
+    this.#underWay.push(waiting);
+    publisher.publish(waiting.status).then(
+      () => this.#stored(publisher, waiting),
+      (error) => this.#failed(publisher, waiting, error),
+    );
+  }
+
+  #stored(publisher: StatusPublisher, waiting: Waiting): void {
+    if (this.#isClosed) return;
+    this.#leave(waiting);
+    this.#failures = 0;
+    this.#counters.statuses++;
+    this.#over(waiting);
+    this.#goOn(publisher);
+    if (this.#queue.length + this.#underWay.length === 0) this.#onEmpty?.();
+  }
+
+  #failed(publisher: StatusPublisher, waiting: Waiting, error: unknown): void {
+    if (this.#isClosed) return;
+    this.#leave(waiting);
+    this.#queue.unshift(waiting);
+    this.#logFailure(error);
+    this.#pause ??= this.#clock.after(backoffDelayMs(++this.#failures, BACKOFF), () => {
+      this.#pause = null;
+      this.#goOn(publisher);
+    });
+  }
+
+  /** Publishes what waits, each route's first, as far as there is room. */
+  #goOn(publisher: StatusPublisher): void {
+    if (this.#queue.length === 0 || this.#pause !== null) return;
+    const waitingOn: Waiting[] = [];
+    for (const waiting of this.#queue) {
+      if (this.#mayGo(waiting)) this.#publish(publisher, waiting);
+      else waitingOn.push(waiting);
     }
-    return failed;
+    this.#queue = waitingOn;
+  }
+
+  /** There is room, and nothing of its route is under way. */
+  #mayGo({ status }: Waiting): boolean {
+    return this.#underWay.length < UNDER_WAY_MAX &&
+      !this.#underWay.some((other) => other.status.routeId === status.routeId);
+  }
+
+  #leave(waiting: Waiting): void {
+    const last = this.#underWay.pop();
+    if (last === undefined || last === waiting) return;
+    this.#underWay[this.#underWay.indexOf(waiting)] = last;
+  }
+
+  #over({ report }: Waiting): void {
+    if (--report.left > 0) return;
+    if (report.wait !== null) this.#patience.end(report.wait);
+    report.done();
   }
 
   #giveUp(count: number, reason: string): void {
     if (count === 0) return;
-    for (const waiting of this.#queue.splice(0, count)) waiting.done();
+    for (const waiting of this.#queue.splice(0, count)) this.#over(waiting);
     this.#counters.statusesLost += count;
     this.#log.warn("Statuses were given up", { count, reason });
   }

@@ -72,6 +72,13 @@ export interface Connection extends AsyncDisposable {
    * once the server has answered it knows of every subscription that was made before.
    */
   probe(): Promise<void>;
+  /**
+   * Sends frames of the protocol as they are, with the acks that wait; drops them when the connection is
+   * closed for good. While it reconnects they wait as what is published does.
+   */
+  send(frames: Uint8Array): void;
+  /** Calls the listener with each error that the server reports until the handle is disposed. */
+  onError(listener: (error: Error) => void): Disposable;
   /** Calls the listener after each disconnect until the handle is disposed. */
   onDisconnect(listener: () => void): Disposable;
   /** Calls the listener after each reconnect until the handle is disposed. */
@@ -79,7 +86,11 @@ export interface Connection extends AsyncDisposable {
 }
 
 /** Who is told. */
-type Listeners = Readonly<Record<"disconnect" | "reconnect", Set<() => void>>>;
+interface Listeners {
+  readonly disconnect: Set<() => void>;
+  readonly reconnect: Set<() => void>;
+  readonly error: Set<(error: Error) => void>;
+}
 
 /**
  * Connects once, to any of the servers.
@@ -90,7 +101,8 @@ type Listeners = Readonly<Record<"disconnect" | "reconnect", Set<() => void>>>;
 export async function openConnection(options: OpenConnectionOptions): Promise<Connection> {
   const servers = parseNatsUrls(options.urls, "ROUTING_FILE: url");
   const { connection: client, tap, sendFrames } = await dial(servers, options);
-  const listeners: Listeners = { disconnect: new Set(), reconnect: new Set() };
+  const listeners: Listeners = { disconnect: new Set(), reconnect: new Set(), error: new Set() };
+  const acks = new AckSender(sendFrames, options.clock);
   const state = { isConnected: true, isWanted: true };
   const watching = watch({ client, listeners, state, options });
   const ending = new AbortController();
@@ -98,7 +110,7 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
   return {
     client,
     tap,
-    acks: new AckSender(sendFrames),
+    acks,
     inboxPrefix: options.inboxPrefix ?? DEFAULT_INBOX_PREFIX,
     get isConnected(): boolean {
       return state.isConnected;
@@ -108,19 +120,25 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Co
       return probing ??= probeOnce(client, state, { ...options, signal: ending.signal })
         .finally(() => probing = null);
     },
+    send(frames): void {
+      acks.flush();
+      sendFrames(frames);
+    },
+    onError: (listener) => addListener(listeners.error, listener),
     onDisconnect: (listener) => addListener(listeners.disconnect, listener),
     onReconnect: (listener) => addListener(listeners.reconnect, listener),
     async [Symbol.asyncDispose](): Promise<void> {
       state.isWanted = false;
       ending.abort();
       await probing;
+      acks.close();
       await drain(client, options);
       await watching;
     },
   };
 }
 
-function addListener(listeners: Set<() => void>, listener: () => void): Disposable {
+function addListener<L>(listeners: Set<L>, listener: L): Disposable {
   listeners.add(listener);
   return { [Symbol.dispose]: () => listeners.delete(listener) };
 }
@@ -262,6 +280,7 @@ async function watch(
         return;
       case "error":
         repeated.warn(`NATS reports an error: ${status.error.message}`);
+        for (const listener of [...listeners.error]) listener(status.error);
         return;
       case "ldm":
         log.info("The NATS server is about to shut down", { server: status.server });

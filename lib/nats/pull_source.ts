@@ -29,6 +29,9 @@ import { drainSubscription } from "./subscription_drain.ts";
 /** How often requests that were refused are sent again, and silence is noticed, in milliseconds. */
 const TICK_MS = 1_000;
 
+/** With a lower `max_ack_pending` the server may wait for acks: they go at once. */
+const LATE_ACKS_MIN = 1_000;
+
 /** What a {@linkcode PullSource} works with. */
 export interface PullSourceOptions {
   readonly connection: Connection;
@@ -307,6 +310,7 @@ export class PullSource implements NatsSource {
     const { connection, attachment } = this.#options;
     const { origin, limits } = attachment.binding;
     const { client: publisher, acks } = connection;
+    acks.mayWait = limits.maxAckPending >= LATE_ACKS_MIN;
     return { publisher, acks, origin, maxDeliver: limits.maxDeliver, isGone: false };
   }
 }

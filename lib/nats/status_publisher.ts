@@ -2,13 +2,13 @@
  * Sends statuses to the monitor: into its stream where the route has one, waiting for the server's
  * confirmation, else over core NATS. Repeats nothing by itself; every wait is bounded.
  */
-import { jetstream } from "@nats-io/jetstream";
 import type { Clock } from "../clock.ts";
 import type { Route } from "../config/routing.ts";
 import type { RouteStatus, StatusPublisher } from "../ingest/ports.ts";
 import type { Log } from "../log.ts";
 import { apiFailure } from "./api_error.ts";
 import { API_TIMEOUT_MS, openApi } from "./attachment.ts";
+import { ConfirmedPublisher } from "./confirmed_publisher.ts";
 import type { Connection } from "./connection.ts";
 import { encodeStatus } from "./status_message.ts";
 import { ensureStream } from "./streams.ts";
@@ -35,7 +35,7 @@ export interface StatusPublisherOptions {
  */
 export async function openStatusPublisher(
   options: StatusPublisherOptions,
-): Promise<StatusPublisher> {
+): Promise<StatusPublisher & Disposable> {
   const { connection, route, clock, log } = options;
   const { client } = connection;
   const bytesOf = (status: RouteStatus): Uint8Array =>
@@ -48,20 +48,21 @@ export async function openStatusPublisher(
           await flush(connection, clock);
         });
       },
+      [Symbol.dispose]: () => {},
     };
   }
   await ensureStream({ api: await openApi(connection), route, log });
-  const stream = jetstream(client, { timeout: PUBLISH_TIMEOUT_MS });
+  const publisher = new ConfirmedPublisher({
+    connection,
+    subject: route.subject,
+    timeoutMs: PUBLISH_TIMEOUT_MS,
+    clock,
+  });
   return {
     async publish(status): Promise<void> {
-      await withFailure(status, async () => {
-        await stream.publish(route.subject, bytesOf(status), {
-          timeout: PUBLISH_TIMEOUT_MS,
-          retries: 1,
-          ...(status.messageId === null ? {} : { msgID: status.messageId }),
-        });
-      });
+      await withFailure(status, () => publisher.publish(bytesOf(status), status.messageId));
     },
+    [Symbol.dispose]: () => publisher[Symbol.dispose](),
   };
 }
 

@@ -84,6 +84,7 @@ for (const [version, url] of [["current", server.url], ["2.10.25", old.url]] as 
     opened.source.start(inbox.receive);
     await other.publish(route.subject, ...numbered(3));
     await waitFor(() => inbox.taken.length === 3, { what: "three messages" });
+    await clock.advance(5); // the acks go out, to the consumer that they are for
     await remakeConsumer(other, route);
     // All of the stream comes again from the new consumer.
     await waitUntil(clock, () => inbox.taken.length >= 6, "all messages again");

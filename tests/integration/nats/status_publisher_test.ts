@@ -28,7 +28,13 @@ async function openPublisher(
   const connection = await openTestConnection(server.url);
   const options = { connection, route, clock: systemClock, log: new RecordedLog() };
   const publisher = await openStatusPublisher(options);
-  return { publisher, [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose]() };
+  return {
+    publisher,
+    [Symbol.asyncDispose]: () => {
+      publisher[Symbol.dispose]();
+      return connection[Symbol.asyncDispose]();
+    },
+  };
 }
 
 Deno.test("publish() stores a status in the monitor's stream, which it creates", async () => {

@@ -14,6 +14,7 @@ const LEAVES = [
   "lib/clock.ts",
   "lib/log.ts",
   "lib/lookup_lane.ts",
+  "lib/time_limit.ts",
   "lib/retry.ts",
   "lib/version.ts",
 ];

@@ -67,6 +67,79 @@ Deno.test("StatusReporter.drain() waits for what is under way, and no longer tha
   assert.equal(counters.statuses, 0);
 });
 
+Deno.test("StatusReporter.reportInTime() waits for the monitor no longer than a moment", async () => {
+  const stored = Promise.withResolvers<void>();
+  const { reporter, clock, counters } = reporterTo(() => stored.promise);
+  let isOver = false;
+  const reported = reporter.reportInTime([statusOf("a"), statusOf("b")]).then(() => isOver = true);
+  await clock.advance(249);
+  assert.equal(isOver, false);
+  await clock.advance(1);
+  assert.equal(isOver, true);
+  stored.resolve();
+  await clock.advance(0);
+  assert.equal(counters.statuses, 2);
+  await reported;
+});
+
+Deno.test("StatusReporter tries again what failed, in order, and waits longer each time", async () => {
+  let isAway = true;
+  const { reporter, clock, counters, published } = reporterTo(() =>
+    isAway ? Promise.reject(new Error("away")) : Promise.resolve()
+  );
+  const reported = reporter.report([statusOf("a", "1"), statusOf("a", "2"), statusOf("b", "3")]);
+  await clock.advance(0);
+  const triesBefore = published.length;
+  await clock.advance(60_000);
+  const tries = published.length - triesBefore;
+  assert(tries >= 10 && tries < 100, `${tries} tries in a minute`);
+  isAway = false;
+  published.length = 0;
+  await clock.advance(10_000);
+  await reported;
+  assert.equal(counters.statuses, 3);
+  assert.deepEqual(
+    published.filter(({ routeId }) => routeId === "a").map(({ exception }) => exception),
+    ["1", "2"],
+  );
+});
+
+Deno.test("StatusReporter has so many statuses under way and no more, each route once", async () => {
+  const answers: (() => void)[] = [];
+  const { reporter, counters, published } = reporterTo(() =>
+    new Promise<void>((resolve) => answers.push(resolve))
+  );
+  const routes = Array.from({ length: 300 }, (_, index) => `route ${index}`);
+  const reported = reporter.report([...routes, ...routes].map((route) => statusOf(route)));
+  await Promise.resolve();
+  assert.equal(published.length, 256);
+  while (counters.statuses < 600) {
+    // From the last on, so that routes end in another order than they began.
+    answers.splice(0).reverse().forEach((answer) => answer());
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+  await reported;
+  assert.equal(published.length, 600);
+});
+
+Deno.test("StatusReporter gives up the oldest when too many wait", async () => {
+  const { reporter, clock, counters, published } = reporterTo(() => new Promise<never>(() => {}));
+  const late = reporter.report(
+    Array.from({ length: 10_003 }, (_, index) => statusOf("a", String(index))),
+  );
+  assert.equal(published.length, 1);
+  assert.equal(counters.statusesLost, 2);
+  const drained = reporter.drain(1_000);
+  await clock.advance(1_000);
+  await drained;
+  await late;
+  assert.equal(counters.statusesLost, 10_003);
+  await reporter.report([statusOf("b")]);
+  assert.equal(counters.statusesLost, 10_004);
+  assert.equal(published.length, 1);
+});
+
 // Each window raced against one promise that lived as long as the reporter, which kept them all.
 Deno.test("StatusReporter keeps nothing of what the monitor has stored", async () => {
   const answers: WeakRef<object>[] = [];

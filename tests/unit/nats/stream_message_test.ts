@@ -5,6 +5,7 @@ import { CoreMessage } from "../../../lib/nats/core_message.ts";
 import { AckReply } from "../../../lib/nats/ack_reply.ts";
 import { messageOf, type MessageSource, StreamMessage } from "../../../lib/nats/stream_message.ts";
 import { ORIGIN } from "../../support/deliveries.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 
 const REPLY = "$JS.ACK.s.d.2.5.9.1700000000000000001.0";
 
@@ -37,7 +38,10 @@ function recorded(maxDeliver = Infinity): Recorded {
       published.push(`${subject} ${new TextDecoder().decode(payload)}`);
     },
   };
-  const acks = new AckSender((frames) => published.push(new TextDecoder().decode(frames)));
+  const acks = new AckSender(
+    (frames) => published.push(new TextDecoder().decode(frames)),
+    new FakeClock(),
+  );
   const source = { publisher, acks, origin: ORIGIN, maxDeliver, isGone: false };
   const bytes = new Uint8Array(FRAME);
   return { message: messageIn(source, bytes), source, bytes, published };
@@ -77,7 +81,7 @@ Deno.test("StreamMessage does not throw when the connection is closed", () => {
       throw new Error("closed");
     },
   };
-  const acks = new AckSender(() => {});
+  const acks = new AckSender(() => {}, new FakeClock());
   const source = { publisher, acks, origin: ORIGIN, maxDeliver: Infinity, isGone: false };
   messageIn(source, FRAME).term();
 });
