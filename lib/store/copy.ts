@@ -5,7 +5,6 @@
  */
 import { Writable } from "node:stream";
 import {
-  type CopyData,
   type DataAhead,
   endWithoutWriting,
   neutraliseDestroy,
@@ -34,8 +33,6 @@ export interface CopySteps {
   readonly onRow?: (row: unknown) => void;
   /** The server waits for data. When this throws, the query is made to fail before any is sent. */
   readonly onReady?: () => Promise<void> | void;
-  /** The data of the last COPY is little: it is copied, and sent in one write with its end. */
-  readonly isLittle?: boolean;
   /**
    * The next thing sent is the end of the data, or all is handed to the socket: the statements behind
    * the COPY will be carried out.
@@ -55,13 +52,12 @@ export interface CopyResult {
  * Sends the data and resolves to what the server counted for the last COPY. The connection is ready
  * for the next statement then, whether the query succeeded or not.
  *
- * @param last data of the last COPY, in chunks or with its end at once; null when that of every one
- *   goes ahead
- * @param ahead data of the COPYs before it, sent with the query; only the `last` waits for steps
+ * @param chunks data of the last COPY; null when that of every one goes ahead
+ * @param ahead data of the COPYs before it, sent with the query; only the last `chunks` wait for steps
  */
 export function copyIn(
   query: CopyQuery,
-  last: Iterable<Uint8Array> | CopyData | null,
+  chunks: Iterable<Uint8Array> | null,
   steps: CopySteps = {},
   ahead: DataAhead | null = null,
 ): Promise<CopyResult> {
@@ -70,10 +66,10 @@ export function copyIn(
   const onCopy = (stream: Writable): void => {
     copies++;
     if (ahead !== null && copies <= ahead.copies) endWithoutWriting(stream, ahead.socket);
-    else send(stream, last ?? [], { progress, steps }).catch(query.reject);
+    else send(stream, chunks ?? [], { progress, steps }).catch(query.reject);
   };
   const restore = ahead === null ? null : sendWithNextWrite(ahead, () => {
-    if (last === null) steps.onEnd?.();
+    if (chunks === null) steps.onEnd?.();
   });
   const result = settled(query, { onRow: steps.onRow, onCopy }).finally(() => {
     progress.isSettled = true;
@@ -139,7 +135,7 @@ function resultOf(value: unknown): CopyResult | null {
 
 async function send(
   stream: Writable,
-  data: Iterable<Uint8Array> | CopyData,
+  chunks: Iterable<Uint8Array>,
   { progress, steps }: {
     readonly progress: { readonly isSettled: boolean };
     readonly steps: CopySteps;
@@ -155,13 +151,7 @@ async function send(
     return;
   }
   if (progress.isSettled) return;
-  if ("messages" in data) {
-    steps.onEnd?.();
-    data.socket.write(data.messages);
-    endWithoutWriting(stream, data.socket);
-    return;
-  }
-  for (const chunk of data) {
+  for (const chunk of chunks) {
     const isWritten = await write(stream, chunk);
     if (!isWritten || progress.isSettled) return;
   }

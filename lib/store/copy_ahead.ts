@@ -22,17 +22,13 @@ export function textAtOnce(text: string): string {
   return text.padEnd(AT_ONCE_BYTES);
 }
 
-/** Data of COPYs that is sent behind the library's back. */
-export interface CopyData {
+/** Data that goes with a query. */
+export interface DataAhead {
   /** The library's, connected, to which it has nothing else to write. */
   readonly socket: Writable;
   /** Protocol messages, to the end of the data of each COPY. */
   readonly messages: Uint8Array;
-}
-
-/** Data that goes with a query. */
-export interface DataAhead extends CopyData {
-  /** COPYs that it is for: the first of the query. */
+  /** COPYs that they are for: the first of the query. */
   readonly copies: number;
 }
 

@@ -25,8 +25,8 @@ import {
 } from "./transaction.ts";
 import { TryAgain } from "./try_again.ts";
 
-/** Bytes of rows that are sent with the query, at most. */
-const AHEAD_BYTES_MAX = 64 * 1_024;
+/** Bytes of rows that are sent in one write, with the query or with their end, at most. */
+const LITTLE_BYTES_MAX = 64 * 1_024;
 
 /** A flush that can be written directly. */
 export interface DirectFlush {
@@ -95,11 +95,14 @@ export async function writeDirectly(
     const begin = await beginFlushText(session, timeouts);
     const text = queryText(direct, { begin, writeEntries: statements.texts, assertPlan });
     const rows = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
-    const isLittle = fitsAhead(flush);
-    const areAhead = session.maySendAhead && !pace.follows && isLittle;
-    const ahead = [...entries === null ? [] : [[entries]], ...areAhead ? [rows] : []];
-    const steps = { onRow, onReady, onEnd, isLittle };
-    const result = await session.copyAmong(text, areAhead ? null : rows, steps, ahead);
+    const areAhead = session.maySendAhead && !pace.follows && isLittle(flush);
+    const steps = { onRow, onReady, onEnd };
+    const result = entries === null && isLittle(flush)
+      ? await session.copyLittle({ text, data: rows, isAhead: areAhead }, steps)
+      : await session.copyAmong(text, areAhead ? null : rows, steps, [
+        ...entries === null ? [] : [[entries]],
+        ...areAhead ? [rows] : [],
+      ]);
     assertCommitted(result.tag);
     return result.rows;
   } catch (error) {
@@ -112,9 +115,9 @@ export async function writeDirectly(
   }
 }
 
-/** Little enough to be sent before it is known whether it will be taken. */
-function fitsAhead({ rows }: Flush): boolean {
-  return (rows.ends[rows.count - 1] ?? 0) <= AHEAD_BYTES_MAX;
+/** Little enough to be copied, and sent before it is known whether it will be taken. */
+function isLittle({ rows }: Flush): boolean {
+  return (rows.ends[rows.count - 1] ?? 0) <= LITTLE_BYTES_MAX;
 }
 
 function queryText(

@@ -5,7 +5,8 @@
  */
 import type { DatabaseTarget } from "../config/dsn.ts";
 import { StoreUnavailableError } from "../errors.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import type { SessionOptions } from "./client_options.ts";
+import { Session } from "./session.ts";
 import { type Encryption, encryptionTries, type ServerAddress, TlsFailure } from "./socket.ts";
 import { StatementError } from "./statement_error.ts";
 

@@ -9,35 +9,15 @@ import type { Socket } from "node:net";
 import postgres from "postgres";
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
+import { clientOptions, type SessionOptions } from "./client_options.ts";
 import { copyIn, type CopyQuery, type CopyResult, type CopySteps } from "./copy.ts";
 import { type DataAhead, textAtOnce } from "./copy_ahead.ts";
 import { copyMessages } from "./copy_messages.ts";
 import { copySeveral, type SeveralCopies, type SeveralResult } from "./copy_several.ts";
-import {
-  type Encryption,
-  openSocket,
-  type ServerAddress,
-  TlsFailure,
-  type TlsSettings,
-} from "./socket.ts";
+import { copyLittle, type LittleCopy } from "./little_copy.ts";
+import { type Encryption, openSocket, type ServerAddress, TlsFailure } from "./socket.ts";
+import { SocketWire } from "./socket_wire.ts";
 import { readServerError, StatementError } from "./statement_error.ts";
-
-/** Who connects to which database, and how. */
-export interface SessionOptions {
-  readonly user: string;
-  /** Null when there is none. */
-  readonly password: string | null;
-  readonly database: string;
-  readonly applicationName: string;
-  /** Sent in the start-up message, as libpq sends keywords that it does not know. */
-  readonly startupParameters: Readonly<Record<string, string>>;
-  /** For TCP and TLS, and once more for authentication. */
-  readonly connectTimeoutMs: number;
-  readonly tls: TlsSettings;
-  /** Statements whose text never changes are prepared by name; off behind a transaction pooler. */
-  readonly prepare: boolean;
-  readonly clock: Clock;
-}
 
 /** A value for `$1`, `$2`, …; arrays are passed as PostgreSQL's array text. */
 export type Parameter = string | number | boolean | null | Date | Uint8Array;
@@ -53,12 +33,6 @@ export interface NamedStatement {
 
 type Client = postgres.Sql;
 
-/** What the library's client does and its types leave out. */
-interface ClientOptions extends postgres.Options<Record<string, never>> {
-  readonly socket: () => Promise<Socket>;
-  readonly sslnegotiation: null;
-}
-
 /** One connection; see the top of this file. */
 export class Session {
   readonly address: ServerAddress;
@@ -66,6 +40,7 @@ export class Session {
   readonly #clock: Clock;
   readonly #prepare: boolean;
   readonly #socket: Promise<Socket>;
+  readonly #wire: Promise<SocketWire>;
   #state: "good" | "retired" | "dead" = "good";
   #busySinceMs: number | null = null;
   /** The server waits for data that the caller holds back. */
@@ -80,7 +55,8 @@ export class Session {
     this.#prepare = options.prepare;
     const socket = Promise.withResolvers<Socket>();
     this.#socket = socket.promise;
-    this.#socket.catch(() => {}); // the first statement has the same error
+    this.#wire = socket.promise.then((opened) => new SocketWire(opened));
+    this.#wire.catch(() => {}); // the first statement has the same error
     let isOpened = false;
     this.#client = postgres(clientOptions(address, options, {
       openSocket: () => {
@@ -90,7 +66,7 @@ export class Session {
         const { tls, clock, connectTimeoutMs } = options;
         openSocket(address, { encryption, tls, clock, timeoutMs: connectTimeoutMs })
           .then(socket.resolve, socket.reject);
-        return socket.promise;
+        return this.#wire.then(() => socket.promise);
       },
       onClose: () => this.#markDead(),
     }));
@@ -185,6 +161,29 @@ export class Session {
     steps: CopySteps = {},
     ahead: readonly Iterable<Uint8Array>[] = [],
   ): Promise<CopyResult> {
+    const data = await this.#dataAhead(ahead);
+    return await this.#inSteps(
+      steps,
+      (watched) => copyIn(this.#copyQuery(text, data), chunks, watched, data),
+    );
+  }
+
+  /**
+   * The same for a query with one COPY, of little data, at less cost. The rows that `steps.onRow` is
+   * told of are null.
+   *
+   * @param copy.isAhead only where {@linkcode Session.maySendAhead} says so
+   */
+  async copyLittle(copy: LittleCopy, steps: CopySteps): Promise<CopyResult> {
+    const wire = await this.#wire;
+    return await this.#inSteps(steps, (watched) => copyLittle(wire, copy, watched));
+  }
+
+  /** Runs a query with COPY; says what is under way, and throws what called the copy off. */
+  async #inSteps(
+    steps: CopySteps,
+    start: (watched: CopySteps) => Promise<CopyResult>,
+  ): Promise<CopyResult> {
     let calledOff: { readonly reason: unknown } | null = null;
     const watched: CopySteps = {
       onRow: (row) => {
@@ -195,6 +194,7 @@ export class Session {
         this.#isHeld = true;
         try {
           await steps.onReady?.();
+          if (this.#state === "dead") throw this.#lost();
         } catch (reason) {
           calledOff = { reason };
           throw reason;
@@ -204,12 +204,8 @@ export class Session {
       },
       onEnd: steps.onEnd,
     };
-    const data = await this.#dataAhead(ahead);
-    const last = chunks !== null && steps.isLittle === true
-      ? { socket: await this.#socket, messages: copyMessages([chunks], { endsLast: true }) }
-      : chunks;
     try {
-      return await this.#run(() => copyIn(this.#copyQuery(text), last, watched, data));
+      return await this.#run(() => start(watched));
     } catch (error) {
       // Once it is called off, the server only says that it was.
       const { reason } = calledOff ?? { reason: error };
@@ -258,7 +254,7 @@ export class Session {
       },
     };
     const outcome = await this.#run(() =>
-      copySeveral(this.#copyQuery(text), socket, watched, data)
+      copySeveral(this.#copyQuery(text, data), socket, watched, data)
     );
     if (outcome.kind === "called-off") throw outcome.reason;
     return outcome;
@@ -272,8 +268,9 @@ export class Session {
   }
 
   /** See {@linkcode CopyQuery}: the library's types leave out what is used. */
-  #copyQuery(text: string): CopyQuery {
-    return this.#client.unsafe(textAtOnce(text)) as unknown as CopyQuery;
+  #copyQuery(text: string, ahead: DataAhead | null): CopyQuery {
+    const sent = ahead === null ? text : textAtOnce(text);
+    return this.#client.unsafe(sent) as unknown as CopyQuery;
   }
 
   /** Ends the connection politely. */
@@ -354,35 +351,4 @@ export class Session {
     if (error instanceof StoreUnavailableError || error instanceof TlsFailure) return error;
     return this.#lost(typeof code === "string" ? code : undefined);
   }
-}
-
-/** Every option is given, so that no `PG*` variable of the environment changes any of it. */
-function clientOptions(
-  address: ServerAddress,
-  options: SessionOptions,
-  hooks: { openSocket: () => Promise<Socket>; onClose: () => void },
-): ClientOptions {
-  return {
-    host: address.host,
-    port: address.port,
-    user: options.user,
-    pass: () => options.password ?? "",
-    database: options.database,
-    connection: { application_name: options.applicationName, ...options.startupParameters },
-    socket: hooks.openSocket,
-    onclose: hooks.onClose,
-    onnotice: () => {}, // "already exists, skipping" and the like
-    ssl: false, // the socket has it already
-    sslnegotiation: null,
-    prepare: options.prepare,
-    max: 1,
-    max_lifetime: null, // the pool ends sessions, between two uses
-    idle_timeout: 0,
-    connect_timeout: Math.max(1, Math.ceil(options.connectTimeoutMs / 1000)),
-    keep_alive: null, // set by ours
-    backoff: false,
-    debug: false,
-    fetch_types: false,
-    publications: "none",
-  };
 }

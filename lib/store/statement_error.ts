@@ -36,8 +36,9 @@ export class StatementError extends Error {
   }
 }
 
-/** Reads an error answer as the client library gives it; null when it is none. */
+/** Reads an error answer as the client library, or we, give it; null when it is none. */
 export function readServerError(error: unknown): StatementError | null {
+  if (error instanceof StatementError) return error;
   if (!(error instanceof Error) || error.name !== "PostgresError") return null;
   const fields: Partial<Record<string, unknown>> = { ...error };
   const text = (key: string): string | null => {

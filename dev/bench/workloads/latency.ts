@@ -27,8 +27,11 @@ const YARDSTICK_VARIANT = "publish + INSERT";
 const HEARD_VARIANT = "publish + INSERT, heard";
 const PACED_VARIANT = "state-tables, 1,000/s";
 const PACE_PER_SECOND = 1_000;
-/** Messages before the clock counts, at its pace: the table, the caches and the compiled code. */
-const WARM_UP = 1_000;
+/**
+ * Messages before the clock counts, at its pace: the table, the caches and the compiled code, which V8
+ * makes beside the program for some seconds, on the same two cores.
+ */
+const WARM_UP = 3_000;
 const WAIT_MS = 20_000;
 
 /** Publish → visible. */

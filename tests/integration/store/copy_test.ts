@@ -1,7 +1,6 @@
 /** COPY through the client library on a real server: each of its traps, as a regression test. */
 import assert from "node:assert/strict";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
-import type { CopyResult } from "../../../lib/store/copy.ts";
 import { StatementError } from "../../../lib/store/statement_error.ts";
 import { sharedPostgres } from "../../support/servers.ts";
 import { type CopyFixture, lines, openCopyFixture } from "./copy_fixture.ts";
@@ -197,45 +196,4 @@ Deno.test("copyAmong() leaves nothing under way when its data is let go after th
   mayWrite.resolve();
   await mayWrite.promise;
   assert.equal(session.busySinceMs, null);
-});
-
-Deno.test("copyAmong() sends little data with its end when the server asks for it", async () => {
-  await using fixture = await setup();
-  const { session, database: { sql } } = fixture;
-  for (let time = 1; time <= 20; time++) {
-    const steps: string[] = [];
-    const result = await session.copyAmong(
-      `BEGIN; SELECT 1 AS one; ${COPY}; COMMIT`,
-      lines("1", "2"),
-      {
-        isLittle: true,
-        onRow: () => void steps.push("row"),
-        onReady: () => void steps.push("ready"),
-        onEnd: () => steps.push("end"),
-      },
-    );
-    assert.deepEqual(result, { rows: 2, tag: "COMMIT" });
-    assert.deepEqual(steps, ["row", "ready", "end"]);
-  }
-  assert.equal((await sql`select from t`).length, 40);
-});
-
-Deno.test("copyAmong() carries out nothing behind little data that is refused or called off, and works on", async () => {
-  await using fixture = await setup();
-  const { session, database: { sql } } = fixture;
-  const copying = (...values: string[]): Promise<CopyResult> =>
-    session.copyAmong(`BEGIN; INSERT INTO t VALUES (7); ${COPY}; COMMIT`, lines(...values), {
-      isLittle: true,
-      onReady: () => {
-        if (values.length === 0) throw new Error("not yet");
-      },
-    });
-  for (let time = 1; time <= 3; time++) {
-    await assert.rejects(copying("1", "x"), (error) => error instanceof StatementError);
-    await session.execute("ROLLBACK");
-    await assert.rejects(copying(), /not yet/);
-    await session.execute("ROLLBACK");
-    assert.equal((await copying("1")).tag, "COMMIT");
-  }
-  assert.equal((await sql`select from t`).length, 6);
 });

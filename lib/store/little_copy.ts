@@ -1,0 +1,210 @@
+/**
+ * One simple query with one COPY … FROM STDIN of little data, spoken over the session's socket while
+ * the client library has nothing under way: for each query the library makes a promise of its own
+ * kind, a result for each statement and a stream, which is more work than all the rest of a small
+ * flush, and young collections of garbage find much of it alive. Messages as in PostgreSQL's
+ * documentation, "Message Formats", and their order as in "COPY Operations" there.
+ */
+import type { CopyResult, CopySteps } from "./copy.ts";
+import { copyMessages } from "./copy_messages.ts";
+import { StatementError } from "./statement_error.ts";
+
+/** The session's end of the connection. */
+export interface Wire {
+  write(bytes: Uint8Array): void;
+  /** Hands what comes to the listener, and nothing to the library. */
+  divert(listener: (bytes: Uint8Array) => void): void;
+  /** Hands what comes to the library again, beginning with `rest`. */
+  release(rest: Uint8Array): void;
+}
+
+/** What is sent. */
+export interface LittleCopy {
+  /** Statements without parameters, one of which is a COPY … FROM STDIN. */
+  readonly text: string;
+  /** Copied at once. */
+  readonly data: Iterable<Uint8Array>;
+  /** The data goes with the query; else when the server asks for it and `steps.onReady` is over. */
+  readonly isAhead: boolean;
+}
+
+/**
+ * Resolves to what the server counted for the COPY, and to the command tag of the last statement; the
+ * connection is the library's again then, whether the query succeeded or not. The rows of
+ * `steps.onRow` are not read. It settles with the server's last message, so that whoever loses the
+ * connection has to settle in its place.
+ *
+ * @throws {StatementError} PostgreSQL refused a statement, or the copy was called off
+ * @throws {Error} what came is none of what may come: the connection is of no more use
+ */
+export function copyLittle(
+  wire: Wire,
+  copy: LittleCopy,
+  steps: CopySteps = {},
+): Promise<CopyResult> {
+  return new LittleQuery(wire, copy, steps).result.promise;
+}
+
+const TYPE = {
+  commandComplete: letter("C"),
+  copyInResponse: letter("G"),
+  dataRow: letter("D"),
+  emptyQueryResponse: letter("I"),
+  errorResponse: letter("E"),
+  noticeResponse: letter("N"),
+  notificationResponse: letter("A"),
+  parameterStatus: letter("S"),
+  readyForQuery: letter("Z"),
+  rowDescription: letter("T"),
+} as const;
+
+/** Type and length, which counts itself and not the type. */
+const HEADER_BYTES = 5;
+
+/** Longer messages are none that this query can get: rows are one value, errors some kilobytes. */
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+
+const NOTHING = new Uint8Array();
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+class LittleQuery {
+  readonly result = Promise.withResolvers<CopyResult>();
+  readonly #wire: Wire;
+  readonly #steps: CopySteps;
+  readonly #isAhead: boolean;
+  readonly #messages: Uint8Array;
+  /** Start of a message whose end has not come yet. */
+  #rest: Uint8Array = NOTHING;
+  #error: StatementError | null = null;
+  #rows = 0;
+  #tag = "";
+  #isOver = false;
+
+  constructor(wire: Wire, { text, data, isAhead }: LittleCopy, steps: CopySteps) {
+    this.#wire = wire;
+    this.#steps = steps;
+    this.#isAhead = isAhead;
+    this.#messages = copyMessages([data], { endsLast: true });
+    wire.divert((bytes) => this.#receive(bytes));
+    wire.write(message("Q", text, isAhead ? this.#messages : NOTHING));
+    if (isAhead) steps.onEnd?.();
+  }
+
+  #receive(chunk: Uint8Array): void {
+    const bytes = this.#rest.length === 0 ? chunk : joined(this.#rest, chunk);
+    let at = 0;
+    while (!this.#isOver && bytes.length - at >= HEADER_BYTES) {
+      const end = at + 1 + lengthAt(bytes, at + 1);
+      if (end < at + HEADER_BYTES || end - at > MESSAGE_BYTES_MAX) return this.#fail();
+      if (end > bytes.length) break;
+      this.#take(bytes, at, end);
+      at = end;
+    }
+    // What is read may be written over.
+    if (this.#isOver) this.#wire.release(bytes.subarray(at));
+    else this.#rest = at === bytes.length ? NOTHING : bytes.slice(at);
+  }
+
+  #take(bytes: Uint8Array, at: number, end: number): void {
+    switch (bytes[at]) {
+      case TYPE.dataRow:
+        this.#steps.onRow?.(null);
+        return;
+      case TYPE.commandComplete:
+        this.#complete(decoder.decode(bytes.subarray(at + HEADER_BYTES, end - 1)));
+        return;
+      case TYPE.copyInResponse:
+        if (!this.#isAhead) void this.#send();
+        return;
+      case TYPE.errorResponse:
+        this.#error ??= readError(bytes.subarray(at + HEADER_BYTES, end));
+        return;
+      case TYPE.readyForQuery:
+        this.#isOver = true;
+        if (this.#error === null) this.result.resolve({ rows: this.#rows, tag: this.#tag });
+        else this.result.reject(this.#error);
+        return;
+      case TYPE.rowDescription:
+      case TYPE.emptyQueryResponse:
+      case TYPE.noticeResponse:
+      case TYPE.notificationResponse:
+      case TYPE.parameterStatus:
+        return;
+      default:
+        this.#fail();
+    }
+  }
+
+  /** @param text `COPY 12`, `COMMIT`, `INSERT 0 1` */
+  #complete(text: string): void {
+    const [command = "", count] = text.split(" ", 2);
+    this.#tag = command;
+    if (command === "COPY") this.#rows = Number(count);
+  }
+
+  async #send(): Promise<void> {
+    try {
+      await this.#steps.onReady?.();
+    } catch {
+      // Whoever threw it knows why; the server answers 57014, and quotes this in its log.
+      if (!this.#isOver) this.#wire.write(message("f", "called off by the client", NOTHING));
+      return;
+    }
+    if (this.#isOver) return;
+    this.#steps.onEnd?.();
+    this.#wire.write(this.#messages);
+  }
+
+  #fail(): void {
+    this.#isOver = true;
+    this.result.reject(new Error("what the server says makes no sense"));
+  }
+}
+
+/** A message of one text, and what is sent behind it. */
+function message(type: "Q" | "f", text: string, behind: Uint8Array): Uint8Array {
+  const body = encoder.encode(text);
+  const bytes = new Uint8Array(HEADER_BYTES + body.length + 1 + behind.length);
+  bytes[0] = letter(type);
+  new DataView(bytes.buffer).setUint32(1, HEADER_BYTES - 1 + body.length + 1);
+  bytes.set(body, HEADER_BYTES);
+  bytes.set(behind, HEADER_BYTES + body.length + 1);
+  return bytes;
+}
+
+/** Fields of a letter and a text each, every text ended by a zero byte. */
+function readError(fields: Uint8Array): StatementError {
+  const texts = new Map<string, string>();
+  for (let at = 0; at < fields.length && fields[at] !== 0;) {
+    const end = fields.indexOf(0, at + 1);
+    if (end < 0) break;
+    const text = decoder.decode(fields.subarray(at + 1, end));
+    if (text !== "") texts.set(String.fromCharCode(fields[at] ?? 0), text);
+    at = end + 1;
+  }
+  return new StatementError({
+    message: texts.get("M") ?? "",
+    sqlState: texts.get("C") ?? "XX000",
+    schema: texts.get("s") ?? null,
+    table: texts.get("t") ?? null,
+    column: texts.get("c") ?? null,
+    constraint: texts.get("n") ?? null,
+  });
+}
+
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) * 2 ** 24 + (bytes[at + 1] ?? 0) * 2 ** 16 +
+    (bytes[at + 2] ?? 0) * 2 ** 8 + (bytes[at + 3] ?? 0);
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
+}
+
+function letter(text: string): number {
+  return text.charCodeAt(0);
+}
