@@ -151,7 +151,7 @@ export function areFew({ bySource }: LedgerEntries): boolean {
   return bySource.reduce((sum, { identities }) => sum + identities.length, 0) <= FEW_MAX;
 }
 
-/** Inserts without a look: at half the time of {@linkcode INSERT_ALL} for PostgreSQL. */
+/** Inserts without a look: a third less work for PostgreSQL than {@linkcode INSERT_ALL}. */
 const INSERT_FEW = {
   name: "state_tables_enter_few",
   types: ["int", "bigint[]", "bigint[]"],
