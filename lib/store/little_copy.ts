@@ -5,6 +5,7 @@
  * flush, and young collections of garbage find much of it alive. Messages as in PostgreSQL's
  * documentation, "Message Formats", and their order as in "COPY Operations" there.
  */
+import { Buffer } from "node:buffer";
 import type { CopyResult, CopySteps } from "./copy.ts";
 import { copyMessages } from "./copy_messages.ts";
 import { StatementError } from "./statement_error.ts";
@@ -79,7 +80,8 @@ class LittleQuery {
   #error: StatementError | null = null;
   #rows = 0;
   #tag = "";
-  #isOver = false;
+  /** `broken` when what came makes no sense: then it is nobody's to read on. */
+  #mode: "open" | "ready" | "broken" = "open";
 
   constructor(wire: Wire, { text, data, isAhead }: LittleCopy, steps: CopySteps) {
     this.#wire = wire;
@@ -92,18 +94,19 @@ class LittleQuery {
   }
 
   #receive(chunk: Uint8Array): void {
-    const bytes = this.#rest.length === 0 ? chunk : joined(this.#rest, chunk);
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     let at = 0;
-    while (!this.#isOver && bytes.length - at >= HEADER_BYTES) {
+    while (this.#mode === "open" && bytes.length - at >= HEADER_BYTES) {
       const end = at + 1 + lengthAt(bytes, at + 1);
       if (end < at + HEADER_BYTES || end - at > MESSAGE_BYTES_MAX) return this.#fail();
       if (end > bytes.length) break;
       this.#take(bytes, at, end);
       at = end;
     }
-    // What is read may be written over.
-    if (this.#isOver) this.#wire.release(bytes.subarray(at));
-    else this.#rest = at === bytes.length ? NOTHING : bytes.slice(at);
+    if (this.#mode === "ready") this.#wire.release(bytes.subarray(at));
+    if (this.#mode !== "open") return;
+    // What is read may be written over; a Buffer's `slice` would not copy it.
+    this.#rest = at === bytes.length ? NOTHING : new Uint8Array(bytes.subarray(at));
   }
 
   #take(bytes: Uint8Array, at: number, end: number): void {
@@ -115,13 +118,13 @@ class LittleQuery {
         this.#complete(decoder.decode(bytes.subarray(at + HEADER_BYTES, end - 1)));
         return;
       case TYPE.copyInResponse:
-        if (!this.#isAhead) void this.#send();
+        if (!this.#isAhead) this.#send().catch(this.result.reject);
         return;
       case TYPE.errorResponse:
         this.#error ??= readError(bytes.subarray(at + HEADER_BYTES, end));
         return;
       case TYPE.readyForQuery:
-        this.#isOver = true;
+        this.#mode = "ready";
         if (this.#error === null) this.result.resolve({ rows: this.#rows, tag: this.#tag });
         else this.result.reject(this.#error);
         return;
@@ -148,16 +151,18 @@ class LittleQuery {
       await this.#steps.onReady?.();
     } catch {
       // Whoever threw it knows why; the server answers 57014, and quotes this in its log.
-      if (!this.#isOver) this.#wire.write(message("f", "called off by the client", NOTHING));
+      if (this.#mode === "open") {
+        this.#wire.write(message("f", "called off by the client", NOTHING));
+      }
       return;
     }
-    if (this.#isOver) return;
+    if (this.#mode !== "open") return;
     this.#steps.onEnd?.();
     this.#wire.write(this.#messages);
   }
 
   #fail(): void {
-    this.#isOver = true;
+    this.#mode = "broken";
     this.result.reject(new Error("what the server says makes no sense"));
   }
 }
@@ -196,13 +201,6 @@ function readError(fields: Uint8Array): StatementError {
 function lengthAt(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) * 2 ** 24 + (bytes[at + 1] ?? 0) * 2 ** 16 +
     (bytes[at + 2] ?? 0) * 2 ** 8 + (bytes[at + 3] ?? 0);
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
-  return bytes;
 }
 
 function letter(text: string): number {

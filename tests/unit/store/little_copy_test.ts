@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { copyLittle, type LittleCopy, type Wire } from "../../../lib/store/little_copy.ts";
 import { StatementError } from "../../../lib/store/statement_error.ts";
 
@@ -62,7 +63,7 @@ Deno.test("copyLittle() reads answers however they are cut, and leaves the rest 
       const copying = copyLittle(wire, ROWS, { onRow: () => rows++ });
       const parts = [all.slice(0, first), all.slice(first, second), all.slice(second)];
       for (const part of parts) {
-        if (wire.released === null) wire.receive(part);
+        if (wire.released === null) wire.receive(Buffer.from(part.buffer)); // as sockets give it
         part.fill(0xff); // the buffer is read into again
       }
       assert.deepEqual(await copying, { rows: 12, tag: "COMMIT" });
@@ -123,8 +124,9 @@ Deno.test("copyLittle() rejects what is none of the protocol", async () => {
   ) {
     const wire = new FakeWire();
     const copying = copyLittle(wire, ROWS);
-    wire.receive(bytes);
+    wire.receive(joined(bytes, ANSWERS));
     await assert.rejects(copying, /makes no sense/);
+    assert.equal(wire.released, null);
   }
 });
 
