@@ -52,6 +52,8 @@ export class StatusReporter {
    * one and what is in it until the whole heap is collected.
    */
   readonly #underWay: Waiting[] = [];
+  /** Routes of those: only their names outlive them. */
+  readonly #routes = new Set<string>();
   /** Until the monitor is tried again. */
   #pause: Disposable | null = null;
   #failures = 0;
@@ -101,6 +103,7 @@ export class StatusReporter {
     this.#isClosed = true;
     this.#pause?.[Symbol.dispose]();
     this.#queue.unshift(...this.#underWay.splice(0));
+    this.#routes.clear();
     this.#giveUp(this.#queue.length, "the service stops");
     this.#patience[Symbol.dispose]();
   }
@@ -110,7 +113,7 @@ export class StatusReporter {
     if (publisher === null || statuses.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const report: Report = { left: statuses.length, done: resolve, wait: null };
-      if (isBounded) report.wait = this.#patience.begin(report);
+      if (isBounded && !this.#isClosed) report.wait = this.#patience.begin(report);
       for (const status of statuses) this.#take(publisher, { status, report });
     });
   }
@@ -126,6 +129,7 @@ export class StatusReporter {
 
   #publish(publisher: StatusPublisher, waiting: Waiting): void {
     this.#underWay.push(waiting);
+    this.#routes.add(waiting.status.routeId);
     publisher.publish(waiting.status).then(
       () => this.#stored(publisher, waiting),
       (error) => this.#failed(publisher, waiting, error),
@@ -138,7 +142,8 @@ export class StatusReporter {
     this.#failures = 0;
     this.#counters.statuses++;
     this.#over(waiting);
-    this.#goOn(publisher);
+    // Its place or its route is free: that is enough for one, and no other waits for less.
+    this.#goOn(publisher, 1);
     if (this.#queue.length + this.#underWay.length === 0) this.#onEmpty?.();
   }
 
@@ -149,28 +154,33 @@ export class StatusReporter {
     this.#logFailure(error);
     this.#pause ??= this.#clock.after(backoffDelayMs(++this.#failures, BACKOFF), () => {
       this.#pause = null;
-      this.#goOn(publisher);
+      this.#goOn(publisher, UNDER_WAY_MAX);
     });
   }
 
-  /** Publishes what waits, each route's first, as far as there is room. */
-  #goOn(publisher: StatusPublisher): void {
-    if (this.#queue.length === 0 || this.#pause !== null) return;
-    const waitingOn: Waiting[] = [];
-    for (const waiting of this.#queue) {
-      if (this.#mayGo(waiting)) this.#publish(publisher, waiting);
-      else waitingOn.push(waiting);
+  /** Publishes so many of those that wait at most, each route's first, as far as there is room. */
+  #goOn(publisher: StatusPublisher, most: number): void {
+    if (this.#pause !== null) return;
+    let left = most;
+    for (let at = 0; left > 0 && this.#underWay.length < UNDER_WAY_MAX;) {
+      const waiting = this.#queue[at];
+      if (waiting === undefined) return;
+      if (!this.#mayGo(waiting)) at++;
+      else {
+        this.#queue.splice(at, 1);
+        this.#publish(publisher, waiting);
+        left--;
+      }
     }
-    this.#queue = waitingOn;
   }
 
   /** There is room, and nothing of its route is under way. */
   #mayGo({ status }: Waiting): boolean {
-    return this.#underWay.length < UNDER_WAY_MAX &&
-      !this.#underWay.some((other) => other.status.routeId === status.routeId);
+    return this.#underWay.length < UNDER_WAY_MAX && !this.#routes.has(status.routeId);
   }
 
   #leave(waiting: Waiting): void {
+    this.#routes.delete(waiting.status.routeId);
     const last = this.#underWay.pop();
     if (last === undefined || last === waiting) return;
     this.#underWay[this.#underWay.indexOf(waiting)] = last;

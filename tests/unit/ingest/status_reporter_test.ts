@@ -123,6 +123,29 @@ Deno.test("StatusReporter has so many statuses under way and no more, each route
   assert.equal(published.length, 600);
 });
 
+Deno.test("StatusReporter keeps the order of every route when many wait", async () => {
+  let isAway = true;
+  const { reporter, clock, counters, published } = reporterTo(() =>
+    isAway ? Promise.reject(new Error("away")) : Promise.resolve()
+  );
+  const statuses = Array.from(
+    { length: 9_000 },
+    (_, index) => statusOf(`route ${index % 200}`, String(index)),
+  );
+  const reported = reporter.report(statuses);
+  await clock.advance(1_000);
+  isAway = false;
+  published.length = 0;
+  await clock.advance(10_000);
+  await reported;
+  assert.equal(counters.statuses, 9_000);
+  const last = new Map<string, number>();
+  for (const { routeId, exception } of published) {
+    assert(Number(exception) > (last.get(routeId) ?? -1), `${exception} comes too late`);
+    last.set(routeId, Number(exception));
+  }
+});
+
 Deno.test("StatusReporter gives up the oldest when too many wait", async () => {
   const { reporter, clock, counters, published } = reporterTo(() => new Promise<never>(() => {}));
   const late = reporter.report(
