@@ -4,8 +4,9 @@
  * place that touches Deno.args, Deno.env and Deno.exit.
  */
 import { EXIT_CODES } from "./lib/cli/exit_code.ts";
-import { type Programs, runProgram } from "./lib/cli/program.ts";
+import { runProgram } from "./lib/cli/program.ts";
 import type { ProgramEnvironment } from "./lib/cli/program_environment.ts";
+import type { Programs } from "./lib/cli/programs.ts";
 import { openServiceStore, runService } from "./lib/service.ts";
 
 /** Signals that stop the program, and their numbers. Windows knows no SIGTERM but Ctrl-Break. */

@@ -3,31 +3,20 @@
  * message. It never ends the process itself.
  */
 import { ConfigurationError } from "../errors.ts";
-import { type CommandLine, parseCommandLine } from "./command_line.ts";
 import { EXIT_CODES, type ExitCode } from "./exit_code.ts";
 import type { ProgramEnvironment } from "./program_environment.ts";
-import { listRejects } from "./rejects_list.ts";
-import { purge } from "./rejects_purge.ts";
-import { replay } from "./rejects_replay.ts";
-import { type OpenStore, type RejectsSession, withRejects } from "./rejects_session.ts";
-import { showReject } from "./rejects_show.ts";
-import { run, type RunService } from "./run.ts";
-
-/** What commands are run with: the composition root's own, or a test's. */
-export interface Programs {
-  readonly runService: RunService;
-  readonly openStore: OpenStore;
-}
+import type { Programs } from "./programs.ts";
+import { run } from "./run.ts";
 
 /** Runs the command that the arguments ask for and gives the code to exit with. */
 export async function runProgram(
   environment: ProgramEnvironment,
   programs: Programs,
 ): Promise<ExitCode> {
-  const commandLine = parseCommandLine(environment);
-  if (commandLine.kind === "exit") return commandLine.code;
   try {
-    return await runCommand(environment, programs, commandLine);
+    if (isPlainRun(environment.args)) return await run(environment, programs.runService);
+    const { runCommandLine } = await import("./commands.ts");
+    return await runCommandLine(environment, programs);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     environment.writeError(describeConfigurationError(error));
@@ -35,27 +24,12 @@ export async function runProgram(
   }
 }
 
-async function runCommand(
-  environment: ProgramEnvironment,
-  { runService, openStore }: Programs,
-  commandLine: Exclude<CommandLine, { kind: "exit" }>,
-): Promise<ExitCode> {
-  const onStore = (work: (session: RejectsSession) => Promise<ExitCode>): Promise<ExitCode> =>
-    withRejects(environment, openStore, work);
-  switch (commandLine.kind) {
-    case "run":
-      return await run(environment, runService);
-    case "rejects-list":
-      return await onStore((session) => listRejects(environment, session, commandLine));
-    case "rejects-show":
-      return await onStore((session) => showReject(environment, session, commandLine));
-    case "rejects-replay":
-      return await onStore((session) => replay(environment, session, commandLine));
-    case "rejects-purge":
-      return await onStore((session) => purge(environment, session, commandLine));
-    default:
-      return commandLine satisfies never;
-  }
+/**
+ * What services are started with. The reader of arguments and all other commands would be a fifth of
+ * the time to start and of the memory at rest: they are loaded for those who need them.
+ */
+function isPlainRun([command, ...others]: readonly string[]): boolean {
+  return others.length === 0 && (command === undefined || command === "run");
 }
 
 function describeConfigurationError(error: ConfigurationError): string {

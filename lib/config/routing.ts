@@ -4,8 +4,8 @@
  * stops this program. Faults carry the path of the field; URLs are never shown, they may hold a
  * password.
  */
-import { LineCounter, parseDocument } from "yaml";
-import { z } from "zod";
+import { CORE_SCHEMA, loadAll, mergeTag, YAMLException } from "js-yaml";
+import * as v from "valibot";
 import { ConfigurationError, type ConfigurationFault } from "../errors.ts";
 import { parseNatsUrls, splitNatsUrls } from "./nats_url.ts";
 
@@ -42,27 +42,39 @@ export interface RoutingRow {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-const TEXT = z.string({ error: "must be text" });
-const NAME = TEXT.nullish().transform((text) => text || null);
-/** Where 0 stands for "not set", as in the Go service. */
-const COUNT = z.int({ error: "must be a whole number" }).min(0, "must not be negative")
-  .nullish().transform((count) => count || null);
+const TEXT = v.string("must be text");
+const WHOLE = v.pipe(v.number("must be a whole number"), v.integer("must be a whole number"));
+const COUNT = v.pipe(WHOLE, v.minValue(0, "must not be negative"));
+const LIMIT = v.pipe(WHOLE, v.minValue(-1, "must be a count, or -1 for no limit"));
+const SECONDS = v.pipe(
+  v.number("must be a number of seconds"),
+  v.finite("must be a number of seconds"),
+  v.minValue(0, "must not be negative"),
+);
 
-const ROUTE_FIELDS = z.object({
-  name: NAME,
-  queue: NAME,
-  subject: TEXT.min(1, "must not be empty"),
-  url: TEXT.nullish(),
-  jetstream_enabled: z.boolean({ error: "must be true or false" }).nullish(),
-  max_ack_pending: z.int({ error: "must be a whole number" })
-    .min(-1, "must be a count, or -1 for no limit").nullish().transform((count) => count || null),
-  ack_wait: z.number({ error: "must be a number of seconds" }).min(0, "must not be negative")
-    .nullish().transform((seconds) => seconds || null),
-  mode: TEXT.nullish().transform((mode) => mode || null),
-  batch_size: COUNT,
-  mirror: NAME,
+/** Empty and 0 stand for "not set", as in the Go service. */
+const SET_TEXT = v.pipe(v.nullish(TEXT, null), v.transform((text) => text || null));
+const setNumber = <Kind extends v.GenericSchema<number>>(
+  kind: Kind,
+): v.GenericSchema<unknown, number | null> =>
+  v.pipe(v.nullish(kind, null), v.transform((value) => value || null));
+
+const ROUTE_FIELDS = v.object({
+  name: SET_TEXT,
+  queue: SET_TEXT,
+  subject: v.pipe(TEXT, v.minLength(1, "must not be empty")),
+  url: v.nullish(TEXT),
+  jetstream_enabled: v.nullish(v.boolean("must be true or false")),
+  max_ack_pending: setNumber(LIMIT),
+  ack_wait: setNumber(SECONDS),
+  mode: SET_TEXT,
+  batch_size: setNumber(COUNT),
+  mirror: SET_TEXT,
 });
-type RouteFields = z.infer<typeof ROUTE_FIELDS>;
+type RouteFields = v.InferOutput<typeof ROUTE_FIELDS>;
+
+/** YAML 1.2, with keys to be merged. */
+const SCHEMA = CORE_SCHEMA.withTags(mergeTag);
 
 /**
  * Reads the text of the routing file.
@@ -70,26 +82,26 @@ type RouteFields = z.infer<typeof ROUTE_FIELDS>;
  * @throws {ConfigurationError} the text is no YAML, or has no list of routes
  */
 export function parseRouting(yamlText: string): readonly RoutingRow[] {
-  const lines = new LineCounter();
-  const document = parseDocument(yamlText, {
-    lineCounter: lines,
-    merge: true,
-    // Messages of the parser quote the text around the fault; the text may hold a password.
-    prettyErrors: false,
-    uniqueKeys: false,
-  });
-  const error = document.errors[0];
-  if (error !== undefined) {
-    const { line, col } = lines.linePos(error.pos[0]);
-    throw routingError("", `must be YAML: ${error.code} at line ${line}, column ${col}`);
-  }
-  let content: unknown;
-  try {
-    content = document.toJS();
-  } catch (cause) {
-    throw routingError("", "must be YAML whose aliases can be resolved", { cause });
+  const [content, ...others] = readDocuments(yamlText);
+  if (others.length > 0) {
+    throw routingError("", `must be one YAML document, and holds ${others.length + 1}`);
   }
   return readRoutingRows(content);
+}
+
+/** The last of several equal keys counts. */
+function readDocuments(yamlText: string): readonly unknown[] {
+  try {
+    return loadAll(yamlText, { schema: SCHEMA, json: true });
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    // What the parser says may quote the text, and the text may hold a password.
+    const { mark } = error;
+    const place = mark === undefined
+      ? ""
+      : `: fault at line ${mark.line + 1}, column ${mark.column + 1}`;
+    throw routingError("", `must be YAML${place}`);
+  }
 }
 
 /**
@@ -147,16 +159,15 @@ function readRoute(
   row: RoutingRow,
   options: { readonly use: RouteUse; readonly urls: readonly string[] | null },
 ): Route {
-  const path = (field: PropertyKey): string =>
-    `messageConfig.routes[${row.index}].${String(field)}`;
-  const parsed = ROUTE_FIELDS.safeParse(row.fields);
+  const path = (field: string): string => `messageConfig.routes[${row.index}].${field}`;
+  const parsed = v.safeParse(ROUTE_FIELDS, row.fields);
   if (!parsed.success) {
-    throw new ConfigurationError(parsed.error.issues.map((issue) => ({
-      key: routingKey(path(issue.path[0] ?? "")),
+    throw new ConfigurationError(parsed.issues.map((issue) => ({
+      key: routingKey(path(String(issue.path?.[0].key ?? ""))),
       rule: issue.message,
     })));
   }
-  const fields = parsed.data;
+  const fields = parsed.output;
   const urls = options.urls ?? splitNatsUrls(fields.url ?? "");
   const faults = [
     ...checkSubject(fields.subject, options.use),

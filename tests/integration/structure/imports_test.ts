@@ -42,6 +42,8 @@ const ADAPTERS: Readonly<Record<string, string>> = {
   "@nats-io/jetstream": "nats",
   "@optique/core": "cli",
   "@logtape/logtape": "leaves",
+  "js-yaml": "config",
+  "valibot": "config",
 };
 
 /** Parts that import no npm package at all. */

@@ -1,6 +1,5 @@
 /**
- * The text of a routing file, and configuration as a whole. The YAML library reads two environment
- * variables, so these tests need a permission that the unit tests do not have.
+ * The text of a routing file, and configuration as a whole.
  */
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../../lib/config/configuration.ts";
@@ -69,17 +68,32 @@ Deno.test("parseRouting() names the place of a fault and shows nothing of the te
   }
 });
 
-Deno.test("parseRouting() refuses aliases that grow without bound", () => {
+Deno.test("parseRouting() shares what aliases name instead of letting it grow", () => {
   const level = (name: string, below: string): string =>
-    `${name}: &${name} [${Array(20).fill(`*${below}`).join(", ")}]\n`;
+    `${name}: &${name} [${Array(1_000).fill(`*${below}`).join(", ")}]\n`;
+  const rows = parseRouting(
+    `a: &a [1]\n${level("b", "a")}${level("c", "b")}${level("d", "c")}${level("e", "d")}` +
+      "messageConfig: {routes: [{selector: x, subject: s, other: *e}]}",
+  );
+  assert.equal(selectRoute(rows, "x", { use: "publish", urls: ["nats://h"] })?.subject, "s");
+});
+
+Deno.test("parseRouting() takes the last of equal keys", () => {
+  const rows = parseRouting("messageConfig: {routes: [{selector: x, subject: a, subject: b}]}");
+  assert.equal(selectRoute(rows, "x", { use: "publish", urls: ["nats://h"] })?.subject, "b");
+});
+
+Deno.test("parseRouting() refuses several documents", () => {
   assert.throws(
-    () => parseRouting(`a: &a [1]\n${level("b", "a")}${level("c", "b")}${level("d", "c")}`),
-    /must be YAML whose aliases can be resolved/,
+    () => parseRouting("--- {messageConfig: {routes: []}}\n--- {a: 1}\n"),
+    /^.*ROUTING_FILE: must be one YAML document, and holds 2/,
   );
 });
 
-Deno.test("parseRouting() refuses an empty file", () => {
-  assert.throws(() => parseRouting(""), /messageConfig\.routes: must be a list of routes/);
+Deno.test("parseRouting() refuses a file without content", () => {
+  for (const text of ["", "\n", "# nothing\n", "---\n"]) {
+    assert.throws(() => parseRouting(text), /messageConfig\.routes: must be a list of routes/);
+  }
 });
 
 Deno.test("loadConfiguration() gives settings and both routes", () => {
