@@ -165,12 +165,12 @@ function failingSource(source: Source, counted: Countdown): Source {
       return source.limits;
     },
     canPause: source.canPause,
-    start: (onMessage) =>
+    start: (onMessage, room) =>
       source.start((message) => {
         const ack = message.ack.bind(message);
         message.ack = () => mayAck() && ack();
         onMessage(message);
-      }),
+      }, room),
     pause: () => source.pause(),
     resume: () => source.resume(),
     ackPending: () => source.ackPending(),

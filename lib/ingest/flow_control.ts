@@ -54,6 +54,9 @@ const PINNED_SHARE = 1.5;
 /** Marks kept over that many bytes; so many that one mark more or less does not matter. */
 const MARKS = 8;
 
+/** A message's bytes while none was seen. */
+const MESSAGE_BYTES = 1_024;
+
 /** How much had come at some time. */
 interface ReceiptMark {
   readonly atMs: number;
@@ -69,6 +72,8 @@ export class FlowControl {
   #messages = 0;
   #bytesSincePress = 0;
   #messagesSincePress = 0;
+  /** Of a message, when some were held last. */
+  #usualBytes = MESSAGE_BYTES;
   #paused = false;
   /** Everything ever held. */
   #receivedBytes = 0;
@@ -88,6 +93,12 @@ export class FlowControl {
 
   get heldMessages(): number {
     return this.#messages;
+  }
+
+  /** Messages as large as those held that may come before the bound is reached. */
+  get room(): number {
+    if (this.#messages > 0) this.#usualBytes = this.#bytes / this.#messages;
+    return Math.floor((this.#bounds.heldBytesMax - this.#bytes) / this.#usualBytes);
   }
 
   get isPaused(): boolean {

@@ -141,7 +141,7 @@ export class Pipeline {
   async start(): Promise<void> {
     const isFound = await this.#resumeParked();
     if (!isFound) this.#context.track(this.#resumeParkedLater());
-    this.#options.source.start(this.#intake.accept);
+    this.#options.source.start(this.#intake.accept, () => this.#flow.room);
   }
 
   /**

@@ -363,8 +363,12 @@ export interface Source extends AsyncDisposable {
   readonly limits: ConsumerLimits | null;
   /** True when `pause` stops the flow (pull); a push source cannot. */
   readonly canPause: boolean;
-  /** Begins to hand messages over, one synchronous call each, in the order of delivery. */
-  start(onMessage: (message: IncomingMessage) => void): void;
+  /**
+   * Begins to hand messages over, one synchronous call each, in the order of delivery.
+   *
+   * @param room messages that there is room for: not many more are asked for at once
+   */
+  start(onMessage: (message: IncomingMessage) => void, room?: () => number): void;
   /** Asks for no more; what was asked for may still come. */
   pause(): void;
   resume(): void;

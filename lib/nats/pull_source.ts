@@ -63,6 +63,7 @@ export class PullSource implements NatsSource {
   #times: PullTimes;
   #messageSource: MessageSource;
   readonly #fields = new AckReply();
+  #room: () => number = () => Infinity;
   #inbox = "";
   #subscription: Subscription | null = null;
   /** Requests carry it: answers to requests from before a renewal are old news. */
@@ -92,10 +93,14 @@ export class PullSource implements NatsSource {
     return this.#options.attachment.binding.limits;
   }
 
-  start(onMessage: (message: IncomingMessage) => void): void {
+  start(
+    onMessage: (message: IncomingMessage) => void,
+    room: () => number = () => Infinity,
+  ): void {
     if (this.#mode !== "idle") throw new TypeError("Cannot start a source twice");
     const { connection, clock } = this.#options;
     this.#mode = "flowing";
+    this.#room = room;
     this.#inbox = createInbox(connection.inboxPrefix);
     this.#subscription = connection.client.subscribe(`${this.#inbox}.*`, {
       callback: (error: Error | null, message: Msg): void => {
@@ -206,7 +211,9 @@ export class PullSource implements NatsSource {
   #pull(): void {
     if (this.#mode !== "flowing" || this.#renewing !== null) return;
     const { client } = this.#options.connection;
-    for (let request = this.#window.next(); request !== null; request = this.#window.next()) {
+    for (;;) {
+      const request = this.#window.next(this.#room);
+      if (request === null) return;
       const { id, batch, maxBytes } = request;
       const body = {
         batch,

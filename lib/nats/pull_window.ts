@@ -29,6 +29,9 @@ export interface PullRequest {
   readonly maxBytes: number | null;
 }
 
+/** Fewer messages outstanding, where there is no room for more, and the server would wait often. */
+const OUTSTANDING_MIN = 2_000;
+
 const REQUESTS_MIN = 2;
 /** More requests than this cost the server more than they give; `max_waiting` is 512 by default. */
 const REQUESTS_MAX = 8;
@@ -58,15 +61,20 @@ export class PullWindow {
     return this.#outstanding;
   }
 
-  /** The next request to send, which counts as sent; null when enough is outstanding. */
-  next(): PullRequest | null {
+  /**
+   * The next request to send, which counts as sent; null when enough is outstanding.
+   *
+   * @param room messages that whoever takes them has room for
+   */
+  next(room: () => number): PullRequest | null {
     if (this.#isOversized) {
       return this.#outstanding > 0 ? null : this.#ask(1, null);
     }
     if (this.#requests.size >= this.#requestsMax) return null;
+    const messagesMax = Math.min(this.#messagesMax, Math.max(OUTSTANDING_MIN, room()));
     const share = this.#requests.size === 0
-      ? Math.ceil(this.#messagesMax / 3)
-      : this.#messagesMax - this.#outstanding;
+      ? Math.ceil(messagesMax / 3)
+      : messagesMax - this.#outstanding;
     const batch = Math.min(share, this.#batchMax);
     return batch < 1 ? null : this.#ask(batch, this.#requestBytes);
   }

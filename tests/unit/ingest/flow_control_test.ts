@@ -38,6 +38,19 @@ Deno.test("FlowControl pauses the source at the bound and resumes it a little be
   assert.deepEqual(valveCalls(calls), ["pause", "resume"]);
 });
 
+Deno.test("FlowControl has room for messages as large as those held, or held last", () => {
+  const { flow } = flowOf();
+  assert.equal(flow.room, 0, "of a kibibyte while nothing is known");
+  flow.hold(40);
+  flow.hold(60);
+  assert.equal(flow.room, 18);
+  flow.release(40);
+  flow.release(60);
+  assert.equal(flow.room, 20);
+  flow.hold(1_001);
+  assert.ok(flow.room < 0);
+});
+
 Deno.test("FlowControl refuses beyond the bound when the source cannot pause", () => {
   const { flow, calls } = flowOf({ canPause: false });
   flow.hold(1_000);

@@ -14,9 +14,9 @@ function windowOf(limits: Partial<ConstructorParameters<typeof PullWindow>[0]> =
   });
 }
 
-function askAll(window: PullWindow): PullRequest[] {
+function askAll(window: PullWindow, room = () => Infinity): PullRequest[] {
   const requests: PullRequest[] = [];
-  for (let next = window.next(); next !== null; next = window.next()) requests.push(next);
+  for (let next = window.next(room); next !== null; next = window.next(room)) requests.push(next);
   return requests;
 }
 
@@ -36,6 +36,22 @@ Deno.test("PullWindow asks for what is missing when a request is used up", () =>
   for (let i = 0; i < 1_333; i++) window.received();
   window.answered(1, ended(0));
   assert.deepEqual(askAll(window), [{ id: 3, batch: 1_333, maxBytes: 2 * MIB }]);
+});
+
+Deno.test("PullWindow asks for no more than there is room for", () => {
+  const window = windowOf({ messagesMax: 9_000, batchMax: 9_000 });
+  const [first, second] = askAll(window, () => 6_000);
+  assert.deepEqual([first?.batch, second?.batch], [2_000, 4_000]);
+  for (let i = 0; i < 2_000; i++) window.received();
+  window.answered(1, ended(0));
+  assert.deepEqual(askAll(window, () => 4_000), []);
+  for (let i = 0; i < 1_000; i++) window.received();
+  assert.deepEqual(askAll(window, () => 5_000).map(({ batch }) => batch), [2_000]);
+});
+
+Deno.test("PullWindow asks for something where there is no room: the source is paused elsewhere", () => {
+  const window = windowOf({ messagesMax: 9_000, batchMax: 9_000 });
+  assert.deepEqual(askAll(window, () => -1).map(({ batch }) => batch), [667, 1_333]);
 });
 
 Deno.test("PullWindow bounds the messages of one request", () => {
@@ -59,7 +75,7 @@ Deno.test("PullWindow asks for one message of any size when the next is too larg
   const window = windowOf();
   const [first, second] = askAll(window);
   window.answered(first?.id ?? 0, ended(667, true));
-  assert.equal(window.next(), null);
+  assert.equal(window.next(() => Infinity), null);
   window.answered(second?.id ?? 0, ended(1_333, true));
   assert.deepEqual(askAll(window), [{ id: 3, batch: 1, maxBytes: null }]);
 });
@@ -77,7 +93,7 @@ Deno.test("PullWindow does not take a request that delivered something for overs
   const [first] = askAll(window);
   window.received();
   window.answered(first?.id ?? 0, ended(600, true));
-  assert.notEqual(window.next()?.maxBytes ?? null, null);
+  assert.notEqual(window.next(() => Infinity)?.maxBytes ?? null, null);
 });
 
 Deno.test("PullWindow frees a request that the server refused", () => {
