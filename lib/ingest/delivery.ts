@@ -49,8 +49,9 @@ export function messageName(identity: MessageIdentity): string {
 }
 
 /**
- * How one message is settled with the server. `ack`, `nak` and `term` end it; call one of them, once.
- * None of them waits or throws; under core NATS all do nothing.
+ * How one message is settled with the server. `ack`, `nak` and `term` end it: call one of them, once;
+ * then nothing of the message may be looked at any more, payload and identity included. None of them
+ * waits or throws; under core NATS all do nothing.
  */
 export interface Settlement {
   /** Everything this message asked for is durable. */
@@ -79,7 +80,21 @@ export interface IncomingMessage extends Settlement, PayloadPlace {
   readonly isLastDelivery: boolean;
   /** Copies what is needed of the message out of the read buffer, unless that was done already. */
   detach(): void;
+  /**
+   * The message with what the intake found out about it; it is of no more use than the message once
+   * that is settled.
+   */
+  hold(records: RecordPlace, routeId: string | null, receipt: Receipt): Delivery;
 }
+
+/** When the messages of one synchronous stretch came. */
+export type Receipt = Pick<Delivery, "receivedAtMs" | "heldSinceMs">;
+
+/** Where a message's records are. */
+export type RecordPlace = Pick<
+  Delivery,
+  "recordsStart" | "recordsEnd" | "isList" | "recordCount"
+>;
 
 /** A message waiting in a batch. */
 export interface Delivery extends EncodableDelivery {

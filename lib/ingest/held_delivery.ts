@@ -1,17 +1,5 @@
-/**
- * A delivery of the intake. Tens of thousands of them wait in batches, so it holds no more than it
- * must: what the message knows it asks the message, and times are shared with its neighbours.
- */
-import type { Delivery, IncomingMessage } from "./delivery.ts";
-
-/** When the messages of one synchronous stretch came. */
-export type Receipt = Pick<Delivery, "receivedAtMs" | "heldSinceMs">;
-
-/** Where a message's records are. */
-export type RecordPlace = Pick<
-  Delivery,
-  "recordsStart" | "recordsEnd" | "isList" | "recordCount"
->;
+/** A delivery beside its message, for messages that do not hold what the intake finds out. */
+import type { Delivery, IncomingMessage, Receipt, RecordPlace } from "./delivery.ts";
 
 /** One message waiting. */
 export class HeldDelivery implements Delivery {

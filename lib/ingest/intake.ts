@@ -9,11 +9,16 @@ import type { Log } from "../log.ts";
 import { backoffDelayMs } from "../retry.ts";
 import { heldBytes } from "./batch.ts";
 import type { Counters } from "./counters.ts";
-import { type Delivery, extendAll, type IncomingMessage } from "./delivery.ts";
+import {
+  type Delivery,
+  extendAll,
+  type IncomingMessage,
+  type Receipt,
+  type RecordPlace,
+} from "./delivery.ts";
 import type { FastEncoder } from "../encoder/fast_encoder.ts";
 import { readEnvelopeFast } from "./fast_envelope.ts";
 import type { FlowControl } from "./flow_control.ts";
-import { HeldDelivery, type Receipt, type RecordPlace } from "./held_delivery.ts";
 import type { ProcessorKey, ProcessorRecord } from "./processor_catalog.ts";
 import { keyName, type ProcessorDirectory } from "./processor_directory.ts";
 import type { RejectWriter } from "./reject_writer.ts";
@@ -115,7 +120,7 @@ export class Intake {
   ): Delivery {
     const { flow } = this.#options;
     const receipt = this.#receipt ?? this.#lookAtClock();
-    const delivery = new HeldDelivery(message, records, routeId, receipt);
+    const delivery = message.hold(records, routeId, receipt);
     flow.hold(heldBytes(delivery));
     return delivery;
   }

@@ -49,5 +49,8 @@ function unsettled(payload: Uint8Array): IncomingMessage {
     nak: nothing,
     term: nothing,
     extend: nothing,
+    hold: () => {
+      throw new TypeError("Cannot hold a kept message anew");
+    },
   };
 }

@@ -363,11 +363,7 @@ export interface Source extends AsyncDisposable {
   readonly limits: ConsumerLimits | null;
   /** True when `pause` stops the flow (pull); a push source cannot. */
   readonly canPause: boolean;
-  /**
-   * Begins to hand messages over, one synchronous call each, in the order of delivery.
-   *
-   * @param room messages that there is room for: not many more are asked for at once
-   */
+  /** Begins to hand messages over, one synchronous call each, in order; asks for what has `room`. */
   start(onMessage: (message: IncomingMessage) => void, room?: () => number): void;
   /** Asks for no more; what was asked for may still come. */
   pause(): void;

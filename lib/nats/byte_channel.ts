@@ -2,6 +2,7 @@
  * A byte stream to a NATS server, whatever carries it, and the server's greeting on it.
  */
 import type { ServerInfo } from "@nats-io/nats-core";
+import type { ReadBuffer } from "./read_buffer.ts";
 
 /** An open byte stream; what comes goes to the handlers it was opened with. */
 export interface ByteChannel {
@@ -14,7 +15,8 @@ export interface ByteChannel {
 
 /** Who listens to a channel. */
 export interface ChannelHandlers {
-  onData(chunk: Uint8Array): void;
+  /** @param buffer what the chunk stands in, which is pinned during the call; null: in its own */
+  onData(chunk: Uint8Array, buffer: ReadBuffer | null): void;
   /** Called once, when the other side or the network ended the channel. */
   onEnd(error: Error | undefined): void;
   /** Told of what has to be closed when the opening is given up. */

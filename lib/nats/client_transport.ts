@@ -10,6 +10,7 @@ import type { Transport } from "@nats-io/nats-core/internal";
 import type { Clock } from "../clock.ts";
 import type { ByteChannel, ChannelHandlers } from "./byte_channel.ts";
 import { MessageTap, type TappedStream } from "./message_tap.ts";
+import type { ReadBuffer } from "./read_buffer.ts";
 import { openTcpChannel } from "./tcp_channel.ts";
 import { openTlsChannel } from "./tls_channel.ts";
 import { openWebSocketChannel } from "./websocket_channel.ts";
@@ -55,6 +56,12 @@ export async function connectClient(options: ConnectionOptions, clock: Clock): P
   };
 }
 
+/** What came at once. */
+interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly buffer: ReadBuffer | null;
+}
+
 /** `connecting` until `connect` is done, `closed` for good. */
 type Mode = "connecting" | "open" | "closed";
 
@@ -67,7 +74,7 @@ class ClientTransport implements Transport {
   #mode: Mode = "connecting";
   #channel: ByteChannel | null = null;
   #opening: { close(): void } | null = null;
-  #chunks: Uint8Array[] = [];
+  #chunks: Chunk[] = [];
   /** The client's own; identifies it. */
   #options: ConnectionOptions = {};
   #tapped: TappedStream | null = null;
@@ -82,8 +89,9 @@ class ClientTransport implements Transport {
   async connect(server: Server, options: ConnectionOptions): Promise<void> {
     this.#options = options;
     const channel = await openChannel(server, options, {
-      onData: (chunk) => {
-        this.#chunks.push(chunk);
+      onData: (bytes, buffer) => {
+        buffer?.pin();
+        this.#chunks.push({ bytes, buffer });
         this.#wake.resolve();
       },
       onEnd: (error) => this.#close(error),
@@ -141,10 +149,14 @@ class ClientTransport implements Transport {
       }
       const chunks = this.#chunks;
       this.#chunks = [];
-      for (const chunk of chunks) {
+      for (const { bytes, buffer } of chunks) {
         this.#tapped ??= taps.get(this.#options)?.openStream() ?? null;
-        if (this.#tapped === null) yield chunk;
-        else for (const piece of this.#tapped.take(chunk)) yield piece;
+        for (const piece of this.#tapped?.take(bytes, buffer) ?? [bytes]) {
+          // The client hands out views, and says nothing of when they are done with.
+          buffer?.leave();
+          yield piece;
+        }
+        buffer?.unpin();
       }
     }
   }

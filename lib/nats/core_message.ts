@@ -1,7 +1,8 @@
 /**
  * A message of core NATS, which stores nothing: no identity, delivered once, nothing to settle.
  */
-import type { IncomingMessage } from "../ingest/delivery.ts";
+import type { Delivery, IncomingMessage, Receipt, RecordPlace } from "../ingest/delivery.ts";
+import { HeldDelivery } from "../ingest/held_delivery.ts";
 
 /** One message of core NATS. */
 export class CoreMessage implements IncomingMessage {
@@ -37,6 +38,10 @@ export class CoreMessage implements IncomingMessage {
   detach(): void {
     const payload = this.#payload;
     if (payload.buffer.byteLength > payload.length) this.#payload = new Uint8Array(payload);
+  }
+
+  hold(records: RecordPlace, routeId: string | null, receipt: Receipt): Delivery {
+    return new HeldDelivery(this, records, routeId, receipt);
   }
 
   ack(): void {}

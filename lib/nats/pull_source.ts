@@ -17,13 +17,11 @@ import { askConsumer, handOver, type NatsSource } from "./nats_source.ts";
 import { type PullTimes, pullTimes } from "./pull_times.ts";
 import { readPullStatus } from "./pull_status.ts";
 import { PullWindow } from "./pull_window.ts";
+import type { ReadBuffer } from "./read_buffer.ts";
 import { RepeatedLog } from "./repeated_log.ts";
-import {
-  messageOf,
-  type MessagePlace,
-  type MessageSource,
-  StreamMessage,
-} from "./stream_message.ts";
+import { MessageBlocks } from "./message_block.ts";
+import type { MessageSource } from "./message_source.ts";
+import { messageOf, type MessagePlace, StreamMessage } from "./stream_message.ts";
 import { drainSubscription } from "./subscription_drain.ts";
 
 /** How often requests that were refused are sent again, and silence is noticed, in milliseconds. */
@@ -63,6 +61,7 @@ export class PullSource implements NatsSource {
   #times: PullTimes;
   #messageSource: MessageSource;
   readonly #fields = new AckReply();
+  readonly #blocks = new MessageBlocks();
   #room: () => number = () => Infinity;
   #inbox = "";
   #subscription: Subscription | null = null;
@@ -109,8 +108,8 @@ export class PullSource implements NatsSource {
       },
     });
     this.#open.use(
-      connection.tap.listen(this.#subscription.getID(), (bytes, place) => {
-        this.#onStored(this.#read(bytes, place), onMessage);
+      connection.tap.listen(this.#subscription.getID(), (bytes, place, buffer) => {
+        this.#onStored(this.#read(bytes, place, buffer), onMessage);
       }),
     );
     this.#open.use(connection.onDisconnect(() => connection.acks.hold()));
@@ -170,13 +169,20 @@ export class PullSource implements NatsSource {
       return this.#onStatus(message);
     }
     const { reply = "", data } = message;
-    this.#onStored(messageOf(this.#messageSource, this.#fields, reply, data), receive);
+    const parts = { source: this.#messageSource, blocks: this.#blocks, fields: this.#fields };
+    this.#onStored(messageOf(parts, reply, data), receive);
   }
 
   /** Null when its reply subject is none of JetStream's. */
-  #read(bytes: Uint8Array, place: MessagePlace): StreamMessage | null {
-    if (!this.#fields.read(bytes, place.replyStart, place.replyEnd)) return null;
-    return new StreamMessage(this.#messageSource, this.#fields, bytes, place);
+  #read(
+    bytes: Uint8Array,
+    place: MessagePlace,
+    buffer: ReadBuffer | null,
+  ): StreamMessage | null {
+    const fields = this.#fields;
+    if (!fields.read(bytes, place.replyStart, place.replyEnd)) return null;
+    const block = this.#blocks.of(this.#messageSource);
+    return new StreamMessage(block, fields, bytes, place, buffer);
   }
 
   #onStored(taken: StreamMessage | null, receive: (message: IncomingMessage) => void): void {

@@ -15,7 +15,9 @@ import type { Attachment } from "./attachment.ts";
 import type { Connection } from "./connection.ts";
 import { askConsumer, handOver, type NatsSource } from "./nats_source.ts";
 import { RepeatedLog } from "./repeated_log.ts";
-import { messageOf, type MessageSource } from "./stream_message.ts";
+import { MessageBlocks } from "./message_block.ts";
+import type { MessageSource } from "./message_source.ts";
+import { messageOf } from "./stream_message.ts";
 import { drainSubscription } from "./subscription_drain.ts";
 
 /**
@@ -47,6 +49,7 @@ export class PushSource implements NatsSource {
   #receive: (message: IncomingMessage) => void = () => {};
   #messageSource: MessageSource;
   readonly #fields = new AckReply();
+  readonly #blocks = new MessageBlocks();
   #subscription: Subscription | null = null;
   #renewing: Promise<void> | null = null;
   /** Ends the renewal under way, whose question died with its connection. */
@@ -142,7 +145,8 @@ export class PushSource implements NatsSource {
     this.#heardMs = clock.monotonic();
     if (message.data.length === 0 && message.headers?.code === 100) return this.#onStatus(message);
     const { reply = "", data } = message;
-    const taken = messageOf(this.#messageSource, this.#fields, reply, data);
+    const parts = { source: this.#messageSource, blocks: this.#blocks, fields: this.#fields };
+    const taken = messageOf(parts, reply, data);
     if (taken === null) {
       this.#repeated.warn("A message came without JetStream's reply subject and is ignored");
       return;

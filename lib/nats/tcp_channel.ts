@@ -9,11 +9,15 @@ import {
   offersTls,
   readGreeting,
 } from "./byte_channel.ts";
+import { ReadBufferPool } from "./read_buffer.ts";
 
 /** Many small reads share one buffer of this size, in bytes. */
 const READ_BUFFER_BYTES = 64 * 1024;
 /** A read gets at least this much room, in bytes. */
 const READ_ROOM_BYTES = 8 * 1024;
+
+/** Of all channels: one is used at a time. */
+const buffers = new ReadBufferPool(READ_BUFFER_BYTES);
 
 /** Opens the channel; null when the server wants or offers TLS, which this channel cannot do. */
 export async function openTcpChannel(
@@ -29,7 +33,7 @@ export async function openTcpChannel(
       closeQuietly(conn);
       return null;
     }
-    handlers.onData(bytes);
+    handlers.onData(bytes, null);
     return new TcpChannel(conn, handlers);
   } catch (error) {
     closeQuietly(conn);
@@ -83,16 +87,17 @@ class TcpChannel implements ByteChannel {
   }
 
   async #read(): Promise<void> {
-    let buffer = new Uint8Array(READ_BUFFER_BYTES);
+    let buffer = buffers.take();
     let used = 0;
     while (!this.#isClosed) {
-      if (buffer.length - used < READ_ROOM_BYTES) {
-        buffer = new Uint8Array(READ_BUFFER_BYTES);
+      if (READ_BUFFER_BYTES - used < READ_ROOM_BYTES) {
+        buffer.unpin();
+        buffer = buffers.take();
         used = 0;
       }
-      const count = await this.#conn.read(buffer.subarray(used));
+      const count = await this.#conn.read(buffer.bytes.subarray(used));
       if (count === null) return;
-      this.#handlers.onData(buffer.subarray(used, used + count));
+      this.#handlers.onData(buffer.bytes.subarray(used, used + count), buffer);
       used += count;
     }
   }

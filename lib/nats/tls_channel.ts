@@ -22,7 +22,7 @@ export async function openTlsChannel(
   handlers.onOpening({ close: () => tcp.destroy() });
   try {
     const greeting = await receiveGreeting(tcp);
-    handlers.onData(greeting);
+    handlers.onData(greeting, null);
     const socket = connectTls({
       socket: tcp,
       // Checked against the certificate; a name to ask for must not be an address.
@@ -79,7 +79,7 @@ function channelOf(socket: Socket, handlers: ChannelHandlers): ByteChannel {
     socket.destroy();
     handlers.onEnd(error);
   };
-  socket.on("data", (chunk: Uint8Array) => handlers.onData(chunk));
+  socket.on("data", (chunk: Uint8Array) => handlers.onData(chunk, null));
   socket.on("error", end);
   socket.on("end", () => end(undefined));
   socket.on("close", () => end(undefined));

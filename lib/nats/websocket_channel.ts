@@ -21,7 +21,7 @@ export async function openWebSocketChannel(
     opened.reject(failure);
   };
   socket.onmessage = ({ data }) => {
-    if (!isClosed && data instanceof ArrayBuffer) handlers.onData(new Uint8Array(data));
+    if (!isClosed && data instanceof ArrayBuffer) handlers.onData(new Uint8Array(data), null);
   };
   socket.onclose = () => {
     closed.resolve();

@@ -1,5 +1,6 @@
 /** Deliveries as plain values, for tests of the pure core. */
 import { wholePayload } from "../../lib/encoder/encodable_delivery.ts";
+import { HeldDelivery } from "../../lib/ingest/held_delivery.ts";
 import type { Delivery, IncomingMessage, StreamOrigin } from "../../lib/ingest/delivery.ts";
 
 /** An origin for tests that do not care which. */
@@ -22,7 +23,7 @@ export function recordedMessage(
   payload = new Uint8Array(),
 ): RecordedMessage {
   const calls: string[] = [];
-  return {
+  const message: RecordedMessage = {
     calls,
     ...wholePayload(payload),
     payloadBytes: payload.length,
@@ -36,7 +37,9 @@ export function recordedMessage(
     nak: (delayMs) => calls.push(`nak ${delayMs}`),
     term: () => calls.push("term"),
     extend: () => calls.push("extend"),
+    hold: (records, routeId, receipt) => new HeldDelivery(message, records, routeId, receipt),
   };
+  return message;
 }
 
 /** A delivery of `recordCount` records and `bytes` payload bytes. */

@@ -60,7 +60,7 @@ Deno.test("openSource() uses the stream that owns the subject whatever its name"
   const inbox = new Inbox();
   opened.source.start(inbox.receive);
   await waitFor(() => inbox.taken.length === 1, { what: "the message" });
-  assert.equal(inbox.taken[0]?.message.identity?.origin.stream, owner);
+  assert.equal(inbox.taken[0]?.identity?.origin.stream, owner);
   await assert.rejects(other.api.streams.info(route.name));
 });
 
@@ -102,7 +102,7 @@ Deno.test("openSource() creates the stream as a mirror", async () => {
   const inbox = new Inbox();
   opened.source.start(inbox.receive);
   await waitFor(() => inbox.taken.length === 1, { what: "the mirrored message" });
-  assert.equal(inbox.taken[0]?.message.identity?.origin.stream, route.name);
+  assert.equal(inbox.taken[0]?.identity?.origin.stream, route.name);
 });
 
 Deno.test("openSource() refuses a stream that should mirror and does not", async () => {

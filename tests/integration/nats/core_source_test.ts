@@ -15,8 +15,8 @@ Deno.test("CoreSource hands over what is published while it listens", async () =
   for (const text of numbered(20)) other.client.publish(route.subject, text);
   await waitFor(() => inbox.taken.length === 20, { what: "20 messages" });
   assert.deepEqual(inbox.texts, numbered(20));
-  assert.equal(inbox.taken[0]?.message.identity, null);
-  assert.equal(inbox.taken[0]?.message.deliveryCount, 1);
+  assert.equal(inbox.taken[0]?.identity, null);
+  assert.equal(inbox.taken[0]?.deliveryCount, 1);
 });
 
 Deno.test("CoreSource says that core NATS delivers at most once", async () => {

@@ -5,7 +5,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import type { Clock } from "../../../lib/clock.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import type { Route } from "../../../lib/config/routing.ts";
-import type { IncomingMessage } from "../../../lib/ingest/delivery.ts";
+import type { IncomingMessage, MessageIdentity } from "../../../lib/ingest/delivery.ts";
 import type { ChooseStart } from "../../../lib/ingest/ports.ts";
 import type { Log } from "../../../lib/log.ts";
 import { connectClient } from "../../../lib/nats/client_transport.ts";
@@ -144,9 +144,12 @@ export async function openOtherClient(url: string): Promise<OtherClient> {
   };
 }
 
-/** A message that was taken, with its payload as text. */
+/** A message that was taken, and what is to be known of it when it is settled. */
 export interface Taken {
+  /** Its payload. */
   readonly text: string;
+  readonly identity: MessageIdentity | null;
+  readonly deliveryCount: number;
   readonly message: IncomingMessage;
 }
 
@@ -157,13 +160,24 @@ export class Inbox {
   onMessage: (message: IncomingMessage) => void = () => {};
 
   readonly receive = (message: IncomingMessage): void => {
-    this.taken.push({ text: new TextDecoder().decode(message.payload), message });
+    this.taken.push({
+      text: new TextDecoder().decode(message.payload),
+      identity: copyOf(message.identity),
+      deliveryCount: message.deliveryCount,
+      message,
+    });
     this.onMessage(message);
   };
 
   get texts(): readonly string[] {
     return this.taken.map(({ text }) => text);
   }
+}
+
+function copyOf(identity: MessageIdentity | null): MessageIdentity | null {
+  if (identity === null) return null;
+  const { origin, sequence, storedSeconds, storedFraction } = identity;
+  return { origin, sequence, storedSeconds, storedFraction };
 }
 
 /** Texts `0` to `count - 1`. */

@@ -6,7 +6,7 @@ import { Inbox, numbered, openOtherClient, openTestSource, streamRoute } from ".
 const server = await sharedNats();
 
 function identityOf(inbox: Inbox, index: number): MessageIdentity {
-  const identity = inbox.taken[index]?.message.identity;
+  const identity = inbox.taken[index]?.identity;
   assert.ok(identity);
   return identity;
 }
@@ -69,7 +69,7 @@ Deno.test("PullSource gets a message again after its nak delay, counted", async 
   opened.source.start(inbox.receive);
   await other.publish(route.subject, "a");
   await waitFor(() => inbox.taken.length === 2, { what: "the redelivery" });
-  assert.deepEqual(inbox.taken.map(({ message }) => message.deliveryCount), [1, 2]);
+  assert.deepEqual(inbox.taken.map(({ deliveryCount }) => deliveryCount), [1, 2]);
   assert.deepEqual(storedNs(identityOf(inbox, 0)), storedNs(identityOf(inbox, 1)));
 });
 

@@ -45,7 +45,7 @@ Deno.test("PushSource reads a push durable that another client made", async () =
   await other.publish(route.subject, ...numbered(30));
   await waitFor(() => inbox.taken.length === 30, { what: "30 messages" });
   assert.deepEqual(inbox.texts, numbered(30));
-  assert.equal(inbox.taken[0]?.message.identity?.origin.consumer, route.queue);
+  assert.equal(inbox.taken[0]?.identity?.origin.consumer, route.queue);
   await waitFor(async () => await opened.source.ackPending() === 0, { what: "all acks" });
 });
 
@@ -160,7 +160,7 @@ Deno.test("PushSource attaches again when the durable was deleted and made anew"
   await addPushDurable(other, route);
   await opened.connection.client.reconnect();
   await waitFor(() => inbox.taken.length === 2, { what: "the same message again" });
-  const [first, second] = inbox.taken.map(({ message }) => message.identity?.origin);
+  const [first, second] = inbox.taken.map(({ identity }) => identity?.origin);
   assert.equal(first?.created, second?.created);
   assert.notEqual(first?.consumerCreated, second?.consumerCreated);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Dispatcher, Parser, type ParserEvent, State } from "@nats-io/nats-core/internal";
 import fc from "fast-check";
+import { type ReadBuffer, ReadBufferPool } from "../../../lib/nats/read_buffer.ts";
 import { MessageTap } from "../../../lib/nats/message_tap.ts";
 
 const encoder = new TextEncoder();
@@ -64,7 +65,7 @@ function receive(text: string, sizes: readonly number[], isShared: boolean): Rec
     const size = left.shift() ?? bytes.length;
     left.push(size);
     const part = bytes.subarray(at, at + size);
-    for (const piece of stream.take(isShared ? part : new Uint8Array(part))) {
+    for (const piece of stream.take(isShared ? part : new Uint8Array(part), null)) {
       client.parser.parse(piece);
     }
     at += size;
@@ -88,7 +89,7 @@ function message(subscription: number, payload: string, headers = ""): string {
 const HEADERS = "NATS/1.0\r\nNats-Msg-Id: 5\r\n\r\n";
 const TIMEOUT = "NATS/1.0 408 Request Timeout\r\n\r\n";
 
-const anyFrame = fc.oneof(
+const anyShortFrame = fc.oneof(
   fc.string({ maxLength: 60 }).map((payload) => message(OURS, payload)),
   fc.string({ minLength: 1, maxLength: 60 }).map((payload) => message(OURS, payload, HEADERS)),
   fc.string({ maxLength: 60 }).map((payload) => message(OURS + 1, payload)),
@@ -102,8 +103,15 @@ const anyFrame = fc.oneof(
     `HMSG _INBOX.x 7 ${TIMEOUT.length} ${TIMEOUT.length}\r\n${TIMEOUT}\r\n`,
     message(OURS, "long ".repeat(400)),
     message(OURS + 1, "long ".repeat(2_000)),
-    message(OURS, "longer than the tap takes ".repeat(3_000)),
   ),
+);
+
+const anyFrame = fc.oneof(
+  { weight: 10, arbitrary: anyShortFrame },
+  {
+    weight: 1,
+    arbitrary: fc.constant(message(OURS, "longer than the tap takes ".repeat(3_000))),
+  },
 );
 
 Deno.test("MessageTap gives the client and its listener what the client alone would get, in order", () => {
@@ -134,7 +142,7 @@ Deno.test("MessageTap leaves messages to the client once its listener is dispose
   const client = new TappedClient();
   const stream = client.tap.openStream();
   const feed = (text: string): void => {
-    for (const piece of stream.take(encoder.encode(text))) client.parser.parse(piece);
+    for (const piece of stream.take(encoder.encode(text), null)) client.parser.parse(piece);
   };
   const listening = client.listen();
   feed(message(OURS, "first"));
@@ -148,7 +156,7 @@ Deno.test("MessageTap waits for the end of a frame that the client's parser is i
   const client = new TappedClient();
   const stream = client.tap.openStream();
   const feed = (text: string): void => {
-    for (const piece of stream.take(encoder.encode(text))) client.parser.parse(piece);
+    for (const piece of stream.take(encoder.encode(text), null)) client.parser.parse(piece);
   };
   feed("MSG _INBOX.x 7 reply 5\r\nhe");
   client.listen();
@@ -156,4 +164,104 @@ Deno.test("MessageTap waits for the end of a frame that the client's parser is i
   feed(message(OURS, "third"));
   assert.deepEqual(client.received.tapped, ["MSG 7 $JS.ACK.s.d.1 third"]);
   assert.equal(client.received.events.length, 3);
+});
+
+/** A message that waits in the buffer that it was read into. */
+interface Waiting {
+  readonly payload: Uint8Array;
+  readonly text: string;
+  readonly buffer: ReadBuffer | null;
+}
+
+/**
+ * Reads the text into small buffers that are used again, as the transport does, while up to
+ * `waitingMax` messages wait, of which any may be the next that is settled; returns the payloads of
+ * the tapped messages as they were when they came and when they were settled.
+ */
+function receiveWaiting(text: string, { sizes, bufferBytes, waitingMax, picks }: {
+  readonly sizes: readonly number[];
+  readonly bufferBytes: number;
+  readonly waitingMax: number;
+  readonly picks: readonly number[];
+}): { readonly came: string[]; readonly settled: string[]; readonly buffers: number } {
+  const client = new TappedClient();
+  const came: string[] = [];
+  const settled: string[] = [];
+  const waiting: Waiting[] = [];
+  const seen = new Set<ArrayBufferLike>();
+  const settle = (): void => {
+    const at = (picks[settled.length % picks.length] ?? 0) % waiting.length;
+    const [one] = waiting.splice(at, 1);
+    if (one === undefined) return;
+    assert.equal(decoder.decode(one.payload), one.text);
+    one.buffer?.unpin();
+    settled.push(one.text);
+  };
+  client.tap.listen(OURS, (bytes, { payloadStart, payloadEnd }, buffer) => {
+    const payload = bytes.subarray(payloadStart, payloadEnd);
+    buffer?.pin();
+    waiting.push({ payload, text: decoder.decode(payload), buffer });
+    came.push(decoder.decode(payload));
+    if (waiting.length > waitingMax) settle();
+  });
+  const stream = client.tap.openStream();
+  const pool = new ReadBufferPool(bufferBytes);
+  const source = encoder.encode(text);
+  let buffer = pool.take();
+  let used = 0;
+  let reads = 0;
+  for (let at = 0; at < source.length;) {
+    if (used === bufferBytes) {
+      buffer.unpin();
+      buffer = pool.take();
+      used = 0;
+    }
+    seen.add(buffer.bytes.buffer);
+    const size = sizes[reads++ % sizes.length] ?? 1;
+    const count = Math.min(size, bufferBytes - used, source.length - at);
+    buffer.bytes.set(source.subarray(at, at + count), used);
+    buffer.pin();
+    for (const piece of stream.take(buffer.bytes.subarray(used, used + count), buffer)) {
+      buffer.leave();
+      client.parser.parse(piece);
+    }
+    buffer.unpin();
+    used += count;
+    at += count;
+  }
+  while (waiting.length > 0) settle();
+  return { came, settled, buffers: seen.size };
+}
+
+Deno.test("MessageTap: what waits in a buffer that is pinned stays as it came", () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyShortFrame, { maxLength: 30 }),
+      fc.record({
+        sizes: fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 5 }),
+        bufferBytes: fc.integer({ min: 50, max: 2_000 }),
+        waitingMax: fc.integer({ min: 0, max: 12 }),
+        picks: fc.array(fc.nat(), { minLength: 1, maxLength: 5 }),
+      }),
+      (frames, how) => {
+        const text = frames.join("");
+        const { came, settled } = receiveWaiting(text, how);
+        assert.deepEqual(settled.toSorted(), came.toSorted());
+        assert.deepEqual(came, receive(text, [text.length + 1], true).tapped.map(payloadOf));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+function payloadOf(event: string): string {
+  return event.slice(`MSG ${OURS} $JS.ACK.s.d.1 `.length);
+}
+
+Deno.test("MessageTap: buffers are used again once their messages are settled", () => {
+  const text = Array.from({ length: 500 }, (_, i) => message(OURS, `payload ${i}`)).join("");
+  const how = { sizes: [100], bufferBytes: 1_000, waitingMax: 30, picks: [0] };
+  const { settled, buffers } = receiveWaiting(text, how);
+  assert.equal(settled.length, 500);
+  assert.ok(buffers < 8, `${buffers} buffers of 1,000 bytes for ${text.length} bytes`);
 });
