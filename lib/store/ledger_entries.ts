@@ -15,8 +15,8 @@ import { StatementError } from "./statement_error.ts";
 export interface SourceEntries {
   readonly source: number;
   readonly identities: readonly MessageIdentity[];
-  /** Of each its index in the list that was grouped. */
-  readonly indexes: readonly number[];
+  /** Of each its index in the list that was grouped; null when that is this list. */
+  readonly indexes: readonly number[] | null;
 }
 
 /** Messages with identities, by source. */
@@ -39,11 +39,17 @@ export async function groupBySource(
   const sources = [...new Set(sourceOf.values())].sort((a, b) => a - b);
   const isOfSource = (source: number) => (identity: MessageIdentity): boolean =>
     sourceOf.get(identity.origin) === source;
-  const bySource = sources.map((source) => ({
-    source,
-    ...select(identities, sources.length === 1 ? () => true : isOfSource(source)),
-  }));
+  const [only] = sources;
+  if (only !== undefined && sources.length === 1 && identities.every((one) => one !== null)) {
+    return { bySource: [{ source: only, identities, indexes: null }], sourceOf };
+  }
+  const bySource = sources.map((source) => ({ source, ...select(identities, isOfSource(source)) }));
   return { bySource, sourceOf };
+}
+
+/** Index of an entry of the group in the list that was grouped. */
+export function indexOf({ indexes }: SourceEntries, at: number): number {
+  return indexes === null ? at : indexes[at] ?? -1;
 }
 
 /** Almost always one. */
@@ -62,7 +68,7 @@ function originsOf(identities: readonly (MessageIdentity | null)[]): ReadonlySet
 function select(
   list: readonly (MessageIdentity | null)[],
   isWanted: (identity: MessageIdentity, at: number) => boolean,
-): Omit<SourceEntries, "source"> {
+): { readonly identities: MessageIdentity[]; readonly indexes: number[] } {
   const identities: MessageIdentity[] = [];
   const indexes: number[] = [];
   list.forEach((identity, at) => {
@@ -78,12 +84,11 @@ export function narrowed(
   group: SourceEntries,
   isWanted: (index: number) => boolean,
 ): SourceEntries {
-  const { source, identities, indexes } = group;
-  const found = select(identities, (_, at) => isWanted(indexes[at] ?? -1));
+  const found = select(group.identities, (_, at) => isWanted(indexOf(group, at)));
   return {
-    source,
+    source: group.source,
     identities: found.identities,
-    indexes: found.indexes.map((at) => indexes[at] ?? -1),
+    indexes: found.indexes.map((at) => indexOf(group, at)),
   };
 }
 
@@ -311,7 +316,7 @@ export async function insertMissingEntries(
     group.identities.forEach((identity, at) => {
       // Deleted when met, so that a message that stands in the list twice is written once.
       const isFresh = fresh.delete(`${identity.sequence}:${storedNs(identity)}`);
-      if (!isFresh) known.add(group.indexes[at] ?? -1);
+      if (!isFresh) known.add(indexOf(group, at));
     });
   }
   if (await mayBePruned(session, ledger)) await addPruned(session, ledger, known);
@@ -339,7 +344,9 @@ async function addPruned(
          AND u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns`,
     );
     const numbers = new Set(pruned.map(({ number }) => number));
-    for (const [at, index] of fresh.indexes.entries()) if (numbers.has(at + 1)) known.add(index);
+    fresh.identities.forEach((_, at) => {
+      if (numbers.has(at + 1)) known.add(indexOf(fresh, at));
+    });
   }
 }
 

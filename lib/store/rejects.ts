@@ -4,7 +4,7 @@
  */
 import { storedNs, type StreamOrigin } from "../ingest/delivery.ts";
 import type { KnownMessage, Reject } from "../ingest/ports.ts";
-import { keyArrays, type LedgerEntries, narrowed } from "./ledger_entries.ts";
+import { indexOf, keyArrays, type LedgerEntries, narrowed } from "./ledger_entries.ts";
 import type { Parameter, Session } from "./session.ts";
 
 const COLUMNS = [
@@ -95,7 +95,8 @@ export async function summarizeKnown(
 ): Promise<readonly KnownMessage[]> {
   const messages: KnownMessage[] = [];
   for (const group of ledger.bySource) {
-    const { source, identities, indexes } = narrowed(group, (index) => known.has(index));
+    const asked = narrowed(group, (index) => known.has(index));
+    const { source, identities } = asked;
     if (identities.length === 0) continue;
     const rows = await session.queryOnce<SummaryRow>(
       `SELECT r.seq, r.stored_ns, pg_catalog.count(*)::int AS count,
@@ -110,7 +111,7 @@ export async function summarizeKnown(
     for (const [at, identity] of identities.entries()) {
       const summary = summaries.get(`${identity.sequence}:${storedNs(identity)}`);
       messages.push({
-        index: indexes[at] ?? -1,
+        index: indexOf(asked, at),
         rejectCount: summary?.count ?? 0,
         reasons: summary?.reasons ?? [],
       });
