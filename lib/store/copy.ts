@@ -28,9 +28,9 @@ export interface CopyQuery {
 }
 
 /** What may happen around the data of a COPY that is one of several statements in one query. */
-export interface CopySteps {
+export interface CopySteps<Row = unknown> {
   /** Told of each row that the statements around the COPYs answer, in order. Must not throw. */
-  readonly onRow?: (row: unknown) => void;
+  readonly onRow?: (row: Row) => void;
   /** The server waits for data. When this throws, the query is made to fail before any is sent. */
   readonly onReady?: () => Promise<void> | void;
   /**
@@ -52,12 +52,12 @@ export interface CopyResult {
  * Sends the data and resolves to what the server counted for the last COPY. The connection is ready
  * for the next statement then, whether the query succeeded or not.
  *
- * @param chunks data of the last COPY; null when that of every one goes ahead
- * @param ahead data of the COPYs before it, sent with the query; only the last `chunks` wait for steps
+ * @param chunks data of the last COPY
+ * @param ahead data of the COPYs before it, sent with the query; only `chunks` wait for steps
  */
 export function copyIn(
   query: CopyQuery,
-  chunks: Iterable<Uint8Array> | null,
+  chunks: Iterable<Uint8Array>,
   steps: CopySteps = {},
   ahead: DataAhead | null = null,
 ): Promise<CopyResult> {
@@ -66,11 +66,9 @@ export function copyIn(
   const onCopy = (stream: Writable): void => {
     copies++;
     if (ahead !== null && copies <= ahead.copies) endWithoutWriting(stream, ahead.socket);
-    else send(stream, chunks ?? [], { progress, steps }).catch(query.reject);
+    else send(stream, chunks, { progress, steps }).catch(query.reject);
   };
-  const restore = ahead === null ? null : sendWithNextWrite(ahead, () => {
-    if (chunks === null) steps.onEnd?.();
-  });
+  const restore = ahead === null ? null : sendWithNextWrite(ahead);
   const result = settled(query, { onRow: steps.onRow, onCopy }).finally(() => {
     progress.isSettled = true;
     restore?.();

@@ -32,22 +32,15 @@ export interface DataAhead {
   readonly copies: number;
 }
 
-/**
- * Has the next write to the socket, the query's, take the data along; returns what gives that up.
- *
- * @param onSent both are handed to the socket
- */
-export function sendWithNextWrite(
-  { socket, messages }: DataAhead,
-  onSent: () => void,
-): () => void {
+/** Has the next write to the socket, the query's, take the data along; returns what gives that up. */
+export function sendWithNextWrite({ socket, messages }: DataAhead): () => void {
   const restore = replaceWrite(socket, (write, chunk, ...others) => {
     restore();
-    const isJoined = messages.length <= JOINED_BYTES_MAX;
-    if (!isJoined) write(chunk);
-    const isDrained = write(isJoined ? Buffer.concat([chunk, messages]) : messages, ...others);
-    onSent();
-    return isDrained;
+    if (messages.length <= JOINED_BYTES_MAX) {
+      return write(Buffer.concat([chunk, messages]), ...others);
+    }
+    write(chunk);
+    return write(messages, ...others);
   });
   return restore;
 }

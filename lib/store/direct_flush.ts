@@ -97,12 +97,14 @@ export async function writeDirectly(
     const rows = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
     const areAhead = session.maySendAhead && !pace.follows && isLittle(flush);
     const steps = { onRow, onReady, onEnd };
-    const result = entries === null && isLittle(flush)
-      ? await session.copyLittle({ text, data: rows, isAhead: areAhead }, steps)
-      : await session.copyAmong(text, areAhead ? null : rows, steps, [
-        ...entries === null ? [] : [[entries]],
-        ...areAhead ? [rows] : [],
-      ]);
+    const ahead = [...entries === null ? [] : [[entries]], ...areAhead ? [rows] : []];
+    if (isLittle(flush)) {
+      const behind = areAhead ? [] : [rows];
+      const { rows: counts, tag } = await session.copyLittle({ text, ahead, behind }, steps);
+      assertCommitted(tag);
+      return counts.at(-1) ?? 0;
+    }
+    const result = await session.copyAmong(text, rows, steps, ahead);
     assertCommitted(result.tag);
     return result.rows;
   } catch (error) {

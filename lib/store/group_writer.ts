@@ -10,7 +10,7 @@ import type { Flush } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
 import { isLedgerRefusal, ledgerCopy, ledgerStatements } from "./ledger_copy.ts";
-import { groupBySource, lookPrunedText, type PrunedLook } from "./ledger_entries.ts";
+import { groupBySource, lookPrunedText } from "./ledger_entries.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
@@ -87,20 +87,26 @@ export class GroupWriter {
       entries = mayCopy ? ledgerCopy(ledger) : null;
       const way = entries === null ? "counted" : "copied";
       const { texts: writeEntries } = await ledgerStatements(session, ledger, way);
-      const result = await session.copySeveral(
-        queryText(flushes, [...writeEntries, lookPruned], this.#timeouts),
+      const answers: Answer[] = [];
+      const { rows, tag } = await session.copyLittle(
         {
+          text: queryText(flushes, [...writeEntries, lookPruned], this.#timeouts),
           ahead: entries === null ? [] : [[entries]],
-          copies: flushes.map((flush) => copyBytes(flush, [{ from: 0, to: flush.rows.count }])),
-          check: (rows) => {
+          behind: flushes.map((flush) => copyBytes(flush, [{ from: 0, to: flush.rows.count }])),
+        },
+        {
+          onRow: (answer) => answers.push(answer),
+          onReady: () => {
             progress.isChecked = true;
-            check(rows as readonly Answer[], flushes.map(({ table }) => table));
+            check(answers, flushes.map(({ table }) => table));
           },
-          onSent: () => progress.isSent = true,
+          onEnd: () => {
+            progress.isSent = true;
+          },
         },
       );
-      assertCommitted(result.tag);
-      return result.rows;
+      assertCommitted(tag);
+      return rows.slice(entries === null ? 0 : 1);
     } catch (error) {
       await rollBack(session);
       if (error instanceof StoreUnavailableError && progress.isSent) throw commitUnknown(error);
@@ -113,12 +119,14 @@ export class GroupWriter {
 }
 
 /**
- * What the statements before the first COPY answer: a row for each table, some from the ledger, and a
- * look at what was pruned.
+ * What the statements before the first COPY of rows answer: a row for each table with its number, its
+ * fingerprint, and whether row-level security applies; some from the ledger; and a look at what was
+ * pruned, which says whether some of the entries may have been.
  */
-type Answer =
-  | { readonly number: number; readonly fingerprint: string; readonly hasRowSecurity: boolean }
-  | PrunedLook;
+type Answer = readonly (string | null)[];
+
+/** How a boolean is spelled as text. */
+const FALSE = "f";
 
 /** Everything from BEGIN to COMMIT; the server waits for the check behind the ledger's statements. */
 function queryText(
@@ -143,14 +151,12 @@ function check(
   answers: readonly Answer[],
   tables: readonly TableDescription[],
 ): void {
-  const plans = answers.slice(0, tables.length);
   for (const [index, table] of tables.entries()) {
-    const plan = plans[index];
-    const isAsExpected = plan !== undefined && "number" in plan && plan.number === index + 1 &&
-      plan.fingerprint === table.fingerprint && !plan.hasRowSecurity;
+    const [number, fingerprint, hasRowSecurity] = answers[index] ?? [];
+    const isAsExpected = number === String(index + 1) && fingerprint === table.fingerprint &&
+      hasRowSecurity === FALSE;
     if (!isAsExpected) throw new GroupRefused(`the table ${table.name} changed`);
   }
-  const look = answers.at(-1);
-  const isComplete = look !== undefined && "mayBePruned" in look && !look.mayBePruned;
-  if (!isComplete) throw new GroupRefused("some messages were written before");
+  const [mayBePruned] = answers.at(-1) ?? [];
+  if (mayBePruned !== FALSE) throw new GroupRefused("some messages were written before");
 }

@@ -1,12 +1,12 @@
 /**
- * One simple query with one COPY … FROM STDIN of little data, spoken over the session's socket while
- * the client library has nothing under way: for each query the library makes a promise of its own
- * kind, a result for each statement and a stream, which is more work than all the rest of a small
- * flush, and young collections of garbage find much of it alive. Messages as in PostgreSQL's
- * documentation, "Message Formats", and their order as in "COPY Operations" there.
+ * One simple query with COPYs … FROM STDIN of little data, spoken over the session's socket while the
+ * client library has nothing under way: for each query the library makes a promise of its own kind, and
+ * for each COPY a result and a stream, which is more work than all the rest of a small flush, and young
+ * collections of garbage find much of it alive. Messages as in PostgreSQL's documentation, "Message
+ * Formats", and their order as in "COPY Operations" there.
  */
 import { Buffer } from "node:buffer";
-import type { CopyResult, CopySteps } from "./copy.ts";
+import type { CopySteps } from "./copy.ts";
 import { copyMessages } from "./copy_messages.ts";
 import { StatementError } from "./statement_error.ts";
 
@@ -20,30 +20,43 @@ export interface Wire {
 }
 
 /** What is sent. */
-export interface LittleCopy {
-  /** Statements without parameters, one of which is a COPY … FROM STDIN. */
+export interface LittleCopies {
+  /** Statements without parameters, some of which are COPY … FROM STDIN. */
   readonly text: string;
-  /** Copied at once. */
-  readonly data: Iterable<Uint8Array>;
-  /** The data goes with the query; else when the server asks for it and `steps.onReady` is over. */
-  readonly isAhead: boolean;
+  /** Data of the first COPYs, which goes with the query. Copied at once. */
+  readonly ahead: readonly Iterable<Uint8Array>[];
+  /**
+   * Data of the others, which goes together when the server asks for the first of it and
+   * `steps.onReady` is over. Copied at once.
+   */
+  readonly behind: readonly Iterable<Uint8Array>[];
 }
 
+/** What the server said when all was done. */
+export interface LittleResult {
+  /** Rows that it counted, of each COPY. */
+  readonly rows: readonly number[];
+  /** Command tag of the query's last statement. */
+  readonly tag: string;
+}
+
+/** Of a row its values as texts. */
+export type LittleSteps = CopySteps<readonly (string | null)[]>;
+
 /**
- * Resolves to what the server counted for the COPY, and to the command tag of the last statement; the
- * connection is the library's again then, whether the query succeeded or not. The rows of
- * `steps.onRow` are not read. It settles with the server's last message, so that whoever loses the
- * connection has to settle in its place.
+ * Resolves to what the server counted for each COPY, and to the command tag of the last statement; the
+ * connection is the library's again then, whether the query succeeded or not. It settles with the
+ * server's last message, so that whoever loses the connection has to settle in its place.
  *
  * @throws {StatementError} PostgreSQL refused a statement, or the copy was called off
  * @throws {Error} what came is none of what may come: the connection is of no more use
  */
 export function copyLittle(
   wire: Wire,
-  copy: LittleCopy,
-  steps: CopySteps = {},
-): Promise<CopyResult> {
-  return new LittleQuery(wire, copy, steps).result.promise;
+  copies: LittleCopies,
+  steps: LittleSteps = {},
+): Promise<LittleResult> {
+  return new LittleQuery(wire, copies, steps).result.promise;
 }
 
 const TYPE = {
@@ -65,32 +78,38 @@ const HEADER_BYTES = 5;
 /** Longer messages are none that this query can get: rows are one value, errors some kilobytes. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
+/** -1 as it is read without a sign. */
+const NULL_LENGTH = 2 ** 32 - 1;
+
 const NOTHING = new Uint8Array();
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 class LittleQuery {
-  readonly result = Promise.withResolvers<CopyResult>();
+  readonly result = Promise.withResolvers<LittleResult>();
   readonly #wire: Wire;
-  readonly #steps: CopySteps;
-  readonly #isAhead: boolean;
-  readonly #messages: Uint8Array;
+  readonly #steps: LittleSteps;
+  /** COPYs whose data went with the query. */
+  readonly #ahead: number;
+  /** Messages for the others. */
+  readonly #behind: Uint8Array;
   /** Start of a message whose end has not come yet. */
   #rest: Uint8Array = NOTHING;
   #error: StatementError | null = null;
-  #rows = 0;
+  #begun = 0;
+  readonly #rows: number[] = [];
   #tag = "";
   /** `broken` when what came makes no sense: then it is nobody's to read on. */
   #mode: "open" | "ready" | "broken" = "open";
 
-  constructor(wire: Wire, { text, data, isAhead }: LittleCopy, steps: CopySteps) {
+  constructor(wire: Wire, { text, ahead, behind }: LittleCopies, steps: LittleSteps) {
     this.#wire = wire;
     this.#steps = steps;
-    this.#isAhead = isAhead;
-    this.#messages = copyMessages([data], { endsLast: true });
+    this.#ahead = ahead.length;
+    this.#behind = copyMessages(behind, { endsLast: true });
     wire.divert((bytes) => this.#receive(bytes));
-    wire.write(message("Q", text, isAhead ? this.#messages : NOTHING));
-    if (isAhead) steps.onEnd?.();
+    wire.write(message("Q", text, copyMessages(ahead, { endsLast: true })));
+    if (behind.length === 0) steps.onEnd?.();
   }
 
   #receive(chunk: Uint8Array): void {
@@ -112,13 +131,14 @@ class LittleQuery {
   #take(bytes: Uint8Array, at: number, end: number): void {
     switch (bytes[at]) {
       case TYPE.dataRow:
-        this.#steps.onRow?.(null);
+        this.#steps.onRow?.(readRow(bytes, at + HEADER_BYTES));
         return;
       case TYPE.commandComplete:
         this.#complete(decoder.decode(bytes.subarray(at + HEADER_BYTES, end - 1)));
         return;
       case TYPE.copyInResponse:
-        if (!this.#isAhead) this.#send().catch(this.result.reject);
+        this.#begun++;
+        if (this.#begun === this.#ahead + 1) this.#send().catch(this.result.reject);
         return;
       case TYPE.errorResponse:
         this.#error ??= readError(bytes.subarray(at + HEADER_BYTES, end));
@@ -143,7 +163,7 @@ class LittleQuery {
   #complete(text: string): void {
     const [command = "", count] = text.split(" ", 2);
     this.#tag = command;
-    if (command === "COPY") this.#rows = Number(count);
+    if (command === "COPY") this.#rows.push(Number(count));
   }
 
   async #send(): Promise<void> {
@@ -158,7 +178,7 @@ class LittleQuery {
     }
     if (this.#mode !== "open") return;
     this.#steps.onEnd?.();
-    this.#wire.write(this.#messages);
+    this.#wire.write(this.#behind);
   }
 
   #fail(): void {
@@ -176,6 +196,20 @@ function message(type: "Q" | "f", text: string, behind: Uint8Array): Uint8Array 
   bytes.set(body, HEADER_BYTES);
   bytes.set(behind, HEADER_BYTES + body.length + 1);
   return bytes;
+}
+
+/** Values as texts: their number, and of each its length, or -1 for null, and its bytes. */
+function readRow(bytes: Uint8Array, start: number): (string | null)[] {
+  const values: (string | null)[] = [];
+  const count = (bytes[start] ?? 0) * 2 ** 8 + (bytes[start + 1] ?? 0);
+  let at = start + 2;
+  while (values.length < count) {
+    const length = lengthAt(bytes, at);
+    at += 4;
+    if (length === NULL_LENGTH) values.push(null);
+    else values.push(decoder.decode(bytes.subarray(at, at += length)));
+  }
+  return values;
 }
 
 /** Fields of a letter and a text each, every text ended by a zero byte. */

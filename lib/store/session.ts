@@ -13,8 +13,12 @@ import { clientOptions, type SessionOptions } from "./client_options.ts";
 import { copyIn, type CopyQuery, type CopyResult, type CopySteps } from "./copy.ts";
 import { type DataAhead, textAtOnce } from "./copy_ahead.ts";
 import { copyMessages } from "./copy_messages.ts";
-import { copySeveral, type SeveralCopies, type SeveralResult } from "./copy_several.ts";
-import { copyLittle, type LittleCopy } from "./little_copy.ts";
+import {
+  copyLittle,
+  type LittleCopies,
+  type LittleResult,
+  type LittleSteps,
+} from "./little_copy.ts";
 import { type Encryption, openSocket, type ServerAddress, TlsFailure } from "./socket.ts";
 import { SocketWire } from "./socket_wire.ts";
 import { readServerError, StatementError } from "./statement_error.ts";
@@ -41,6 +45,8 @@ export class Session {
   readonly #prepare: boolean;
   readonly #socket: Promise<Socket>;
   readonly #wire: Promise<SocketWire>;
+  /** The same once it is there: what is sent over it is copied in the same breath. */
+  #openWire: SocketWire | null = null;
   #state: "good" | "retired" | "dead" = "good";
   #busySinceMs: number | null = null;
   /** The server waits for data that the caller holds back. */
@@ -55,7 +61,7 @@ export class Session {
     this.#prepare = options.prepare;
     const socket = Promise.withResolvers<Socket>();
     this.#socket = socket.promise;
-    this.#wire = socket.promise.then((opened) => new SocketWire(opened));
+    this.#wire = socket.promise.then((opened) => this.#openWire = new SocketWire(opened));
     this.#wire.catch(() => {}); // the first statement has the same error
     let isOpened = false;
     this.#client = postgres(clientOptions(address, options, {
@@ -152,12 +158,12 @@ export class Session {
    * simple query: after an error the server carries out none of those behind it. Throws as `query`
    * does, and what `steps.onReady` throws; a transaction that was begun is then to be rolled back.
    *
-   * @param ahead data of the COPYs before it, or with null as `chunks` of all: it is sent with the
-   *   query, a round trip earlier, only where {@linkcode Session.maySendAhead} says so, and copied
+   * @param ahead data of the COPYs before it: it is sent with the query, a round trip earlier, only
+   *   where {@linkcode Session.maySendAhead} says so, and copied
    */
   async copyAmong(
     text: string,
-    chunks: Iterable<Uint8Array> | null,
+    chunks: Iterable<Uint8Array>,
     steps: CopySteps = {},
     ahead: readonly Iterable<Uint8Array>[] = [],
   ): Promise<CopyResult> {
@@ -169,23 +175,23 @@ export class Session {
   }
 
   /**
-   * The same for a query with one COPY, of little data, at less cost. The rows that `steps.onRow` is
-   * told of are null.
+   * Runs statements without parameters as one simple query, some of which are COPY … FROM STDIN of
+   * little data, at less cost. Throws as {@linkcode copyAmong} does.
    *
-   * @param copy.isAhead only where {@linkcode Session.maySendAhead} says so
+   * @param copies.ahead only where {@linkcode Session.maySendAhead} says so
    */
-  async copyLittle(copy: LittleCopy, steps: CopySteps): Promise<CopyResult> {
-    const wire = await this.#wire;
-    return await this.#inSteps(steps, (watched) => copyLittle(wire, copy, watched));
+  async copyLittle(copies: LittleCopies, steps: LittleSteps = {}): Promise<LittleResult> {
+    const wire = this.#openWire ?? await this.#wire;
+    return await this.#inSteps(steps, (watched) => copyLittle(wire, copies, watched));
   }
 
   /** Runs a query with COPY; says what is under way, and throws what called the copy off. */
-  async #inSteps(
-    steps: CopySteps,
-    start: (watched: CopySteps) => Promise<CopyResult>,
-  ): Promise<CopyResult> {
+  async #inSteps<Row, Result>(
+    steps: CopySteps<Row>,
+    start: (watched: CopySteps<Row>) => Promise<Result>,
+  ): Promise<Result> {
     let calledOff: { readonly reason: unknown } | null = null;
-    const watched: CopySteps = {
+    const watched: CopySteps<Row> = {
       onRow: (row) => {
         this.#moveOn();
         steps.onRow?.(row);
@@ -235,29 +241,6 @@ export class Session {
       this.#named.add(name);
     }
     return `EXECUTE ${name} (${args.join(", ")})`;
-  }
-
-  /**
-   * Runs statements without parameters, several of which are COPY … FROM STDIN, as one simple query;
-   * resolves to the rows of each COPY. Throws as `query` does, and what `several.check` throws; the
-   * transaction that was begun is then to be rolled back.
-   */
-  async copySeveral(text: string, several: SeveralCopies): Promise<SeveralResult> {
-    const { ahead = [], check, ...others } = several;
-    const socket = await this.#socket;
-    const data = await this.#dataAhead(ahead);
-    const watched = {
-      ...others,
-      check: (rows: readonly unknown[]): void => {
-        this.#moveOn();
-        check(rows);
-      },
-    };
-    const outcome = await this.#run(() =>
-      copySeveral(this.#copyQuery(text, data), socket, watched, data)
-    );
-    if (outcome.kind === "called-off") throw outcome.reason;
-    return outcome;
   }
 
   /** Null when there is none. */

@@ -1,7 +1,7 @@
 /** A query with one little COPY, spoken beside the client library, on real servers. */
 import assert from "node:assert/strict";
 import { StoreUnavailableError } from "../../../lib/errors.ts";
-import type { CopyResult } from "../../../lib/store/copy.ts";
+import type { LittleCopies, LittleResult } from "../../../lib/store/little_copy.ts";
 import { StatementError } from "../../../lib/store/statement_error.ts";
 import { sharedPostgres } from "../../support/servers.ts";
 import { type CopyFixture, lines, openCopyFixture } from "./copy_fixture.ts";
@@ -13,6 +13,14 @@ function setup(): Promise<CopyFixture> {
 }
 
 const COPY = "COPY t (a) FROM STDIN";
+
+/** The data of the one COPY. */
+function placed(
+  data: Iterable<Uint8Array>,
+  isAhead: boolean,
+): Pick<LittleCopies, "ahead" | "behind"> {
+  return isAhead ? { ahead: [data], behind: [] } : { ahead: [], behind: [data] };
+}
 
 /** Rows that landed. */
 async function landed({ database: { sql } }: CopyFixture): Promise<number[]> {
@@ -29,14 +37,13 @@ for (const isAhead of [true, false]) {
       const steps: string[] = [];
       const result = await session.copyLittle({
         text: `BEGIN; SELECT 1 AS one; SELECT 2; ${COPY}; COMMIT`,
-        data: lines(...[1, 2, 3].map((a) => String(time + a))),
-        isAhead,
+        ...placed(lines(...[1, 2, 3].map((a) => String(time + a))), isAhead),
       }, {
         onRow: () => void steps.push("row"),
         onReady: () => void steps.push("ready"),
         onEnd: () => steps.push("end"),
       });
-      assert.deepEqual(result, { rows: 3, tag: "COMMIT" });
+      assert.deepEqual(result, { rows: [3], tag: "COMMIT" });
       assert.deepEqual(steps, isAhead ? ["end", "row", "row"] : ["row", "row", "ready", "end"]);
       const [counted] = await session.query<{ n: number }>("SELECT count(*)::int AS n FROM t", []);
       assert.equal(counted?.n, time + 3);
@@ -49,8 +56,8 @@ for (const isAhead of [true, false]) {
   Deno.test(`copyLittle() carries out nothing behind what is refused, and works on: data ${when}`, async () => {
     await using fixture = await setup();
     const { session } = fixture;
-    const copying = (text: string, ...values: string[]): Promise<CopyResult> =>
-      session.copyLittle({ text, data: lines(...values), isAhead }, {});
+    const copying = (text: string, ...values: string[]): Promise<LittleResult> =>
+      session.copyLittle({ text, ...placed(lines(...values), isAhead) }, {});
     const refused = async (sqlState: string, text: string, ...values: string[]): Promise<void> => {
       await assert.rejects(
         copying(text, ...values),
@@ -84,8 +91,7 @@ for (const isAhead of [true, false]) {
     const failed = assert.rejects(
       session.copyLittle({
         text: `SELECT pg_terminate_backend(pg_backend_pid()); ${COPY}`,
-        data: lines("1"),
-        isAhead,
+        ...placed(lines("1"), isAhead),
       }, {}),
       StoreUnavailableError,
     );
@@ -103,7 +109,7 @@ Deno.test("copyLittle() throws what called it off, and the connection works on",
   for (let time = 1; time <= 3; time++) {
     await assert.rejects(
       session.copyLittle(
-        { text: `BEGIN; ${COPY}; COMMIT`, data: lines("1"), isAhead: false },
+        { text: `BEGIN; ${COPY}; COMMIT`, ahead: [], behind: [lines("1")] },
         { onReady: () => Promise.reject(reason), onEnd: () => assert.fail("its end was sent") },
       ),
       (error) => error === reason,
@@ -121,7 +127,7 @@ Deno.test("copyLittle() sends nothing when the query fails while it is held back
   const isHeld = Promise.withResolvers<void>();
   const failed = assert.rejects(
     session.copyLittle(
-      { text: `BEGIN; ${COPY}; COMMIT`, data: lines("1"), isAhead: false },
+      { text: `BEGIN; ${COPY}; COMMIT`, ahead: [], behind: [lines("1")] },
       {
         onReady: () => {
           isHeld.resolve();
@@ -147,10 +153,9 @@ Deno.test("copyLittle() takes texts, data and notices of any length", async () =
   for (const isAhead of [true, false]) {
     const result = await session.copyLittle({
       text: `DO $$ BEGIN RAISE NOTICE '${long}'; END $$; SELECT '${long}'; ${COPY}`,
-      data: [...lines(long), ...lines(), ...lines("", "x")],
-      isAhead,
+      ...placed([...lines(long), ...lines(), ...lines("", "x")], isAhead),
     }, {});
-    assert.deepEqual(result, { rows: 3, tag: "COPY" });
+    assert.deepEqual(result, { rows: [3], tag: "COPY" });
   }
   assert.equal((await sql`select from t where a = ${long}`).length, 2);
 });

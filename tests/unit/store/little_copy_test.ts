@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { copyLittle, type LittleCopy, type Wire } from "../../../lib/store/little_copy.ts";
+import { copyLittle, type LittleCopies, type Wire } from "../../../lib/store/little_copy.ts";
 import { StatementError } from "../../../lib/store/statement_error.ts";
 
 const encoder = new TextEncoder();
@@ -36,7 +36,7 @@ class FakeWire implements Wire {
   }
 }
 
-const ROWS: LittleCopy = { text: "COPY", data: [encoder.encode("1\n")], isAhead: true };
+const ROWS: LittleCopies = { text: "COPY", ahead: [[encoder.encode("1\n")]], behind: [] };
 
 const ANSWERS = joined(
   message("C", "BEGIN\0"),
@@ -66,7 +66,7 @@ Deno.test("copyLittle() reads answers however they are cut, and leaves the rest 
         if (wire.released === null) wire.receive(Buffer.from(part.buffer)); // as sockets give it
         part.fill(0xff); // the buffer is read into again
       }
-      assert.deepEqual(await copying, { rows: 12, tag: "COMMIT" });
+      assert.deepEqual(await copying, { rows: [12], tag: "COMMIT" });
       assert.equal(rows, 1);
       const left = first >= ANSWERS.length || second >= ANSWERS.length
         ? [0, rest.length]
@@ -134,7 +134,7 @@ Deno.test("copyLittle() sends the data when it is asked for and may, and nothing
   const mayGoOn = Promise.withResolvers<void>();
   const steps = { onReady: () => mayGoOn.promise };
   const wire = new FakeWire();
-  const copying = copyLittle(wire, { ...ROWS, isAhead: false }, steps);
+  const copying = copyLittle(wire, { ...ROWS, ahead: [], behind: ROWS.ahead }, steps);
   assert.equal(new TextDecoder().decode(wire.written[0]), "Q\0\0\0\x09COPY\0");
   wire.receive(message("G", "\0\0\0"));
   await Promise.resolve();
