@@ -16,7 +16,7 @@ const READ_BUFFER_BYTES = 64 * 1024;
 /** A read gets at least this much room, in bytes. */
 const READ_ROOM_BYTES = 8 * 1024;
 
-/** Of all channels: one is used at a time. */
+/** Shared by all channels. */
 const buffers = new ReadBufferPool(READ_BUFFER_BYTES);
 
 /** Opens the channel; null when the server wants or offers TLS, which this channel cannot do. */
