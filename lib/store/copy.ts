@@ -115,11 +115,6 @@ function settled(
   return outcome.promise;
 }
 
-/** Command tag of the last statement, of what a query resolves to. */
-export function tagOf(value: unknown): string {
-  return resultOf(value)?.tag ?? "";
-}
-
 /** The last statement's result; null for the stream, which has no command tag. */
 function resultOf(value: unknown): CopyResult | null {
   if (typeof value !== "object" || value === null) return null;

@@ -3,7 +3,7 @@
  * When a statement before the COPY fails, the server drops the data that comes behind (PostgreSQL
  * documentation, "COPY Operations" of the protocol), and carries out nothing of the query. So
  * whatever has to hold must be made to fail by the statements themselves. What the client library's
- * stream would write at the wrong time is kept back here, for everybody.
+ * stream would write at the wrong time is kept back here.
  */
 import { Buffer } from "node:buffer";
 import type { Writable } from "node:stream";

@@ -256,7 +256,7 @@ const LOOK_PRUNED = {
 const LOOK_PRUNED_TEXT = LOOK_PRUNED.text(["$1", "$2"]);
 
 /** What {@linkcode lookPrunedText} answers with. */
-export interface PrunedLook {
+interface PrunedLook {
   /** Entries just inserted may be of messages that were pruned: the slow way tells. */
   readonly mayBePruned: boolean;
 }
