@@ -94,9 +94,8 @@ function readDocuments(yamlText: string): readonly unknown[] {
   try {
     return loadAll(yamlText, { schema: SCHEMA, json: true });
   } catch (error) {
-    if (!(error instanceof YAMLException)) throw error;
-    // What the parser says may quote the text, and the text may hold a password.
-    const { mark } = error;
+    // What the parser says may quote the text, and the text may hold a password. It throws others, too.
+    const mark = error instanceof YAMLException ? error.mark : undefined;
     const place = mark === undefined
       ? ""
       : `: fault at line ${mark.line + 1}, column ${mark.column + 1}`;

@@ -35,7 +35,7 @@ export class ReadBuffer {
   }
 }
 
-/** Buffers kept for the next use at most: what all messages together may hold. */
+/** Buffers kept for the next use at most; of 64 KiB these are 16 MiB. */
 const FREE_MAX = 256;
 
 /** Buffers of one size. */

@@ -73,6 +73,19 @@ Deno.test("PullSource gets a message again after its nak delay, counted", async 
   assert.deepEqual(storedNs(identityOf(inbox, 0)), storedNs(identityOf(inbox, 1)));
 });
 
+Deno.test("PullSource asks for little where there is no room for more", async () => {
+  const route = streamRoute();
+  await using opened = await openTestSource(server.url, route);
+  await using other = await openOtherClient(server.url);
+  for (const text of numbered(4_000)) other.client.publish(route.subject, text);
+  await other.client.flush();
+  const inbox = new Inbox();
+  inbox.onMessage = () => opened.source.pause();
+  opened.source.start(inbox.receive, () => 0);
+  await waitFor(() => inbox.taken.length === 2_000, { what: "what was asked for" });
+  assert.equal(await opened.source.ackPending(), 2_000);
+});
+
 Deno.test("PullSource never gets a message again after term", async () => {
   const route = streamRoute({ ackWaitMs: 100 });
   await using opened = await openTestSource(server.url, route);
