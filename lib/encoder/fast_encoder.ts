@@ -129,8 +129,8 @@ export class FastEncoder {
     const { memory } = this;
     const length = payloadBytes(message);
     memory.ensure({ plan: 0, input: length, output: 0 });
-    memory.load(message);
-    if (memory.exports.envelope(length) !== layout.DONE) return null;
+    const address = memory.load(message);
+    if (memory.exports.envelope(address, length) !== layout.DONE) return null;
     const ranges = this.#ranges;
     ranges.routeStart = memory.result(layout.RESULT_ROUTE_START);
     ranges.routeEnd = memory.result(layout.RESULT_ROUTE_END);
@@ -229,9 +229,9 @@ class BatchRun {
     if (isList && bytes[payloadStart + at] === 0x5d) return;
     this.#makeRoom(length);
     const memory = this.#memory;
-    memory.load(delivery);
+    const address = memory.load(delivery);
     for (let ordinal = 0;;) {
-      const outcome = memory.exports.encodeRecords(length, at, index, ordinal, isList);
+      const outcome = memory.exports.encodeRecords(address, length, at, index, ordinal, isList);
       if (outcome === layout.DONE) return;
       at = memory.result(layout.RESULT_AT);
       ordinal = memory.result(layout.RESULT_ORDINAL);

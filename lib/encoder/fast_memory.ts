@@ -15,14 +15,14 @@ interface FastExports {
     plan: number,
     rowTable: number,
     rowsMax: number,
-    input: number,
     output: number,
     outputEnd: number,
   ): void;
   beginPlan(): void;
   beginOutput(): void;
-  envelope(length: number): number;
+  envelope(message: number, length: number): number;
   encodeRecords(
+    message: number,
     length: number,
     from: number,
     delivery: number,
@@ -73,9 +73,9 @@ export class FastMemory {
   #sharedBytes: Uint8Array | null = null;
   #lastBytes: Uint8Array | null = null;
   #output = 0;
-  /** Addresses of the plan block and of the message. */
+  #input = 0;
+  /** Address of the plan block. */
   plan = 0;
-  input = 0;
 
   constructor(module: WebAssembly.Module) {
     const instance = new WebAssembly.Instance(module);
@@ -104,17 +104,16 @@ export class FastMemory {
   }
 
   /**
-   * Has a message stand at `input`, which has room for it. A view of each message is what costs most of
-   * this; so from the second message of the same bytes on, it is copied within the memory.
+   * Has a message, for which there is room, stand in the memory until the next one does; returns its
+   * address. A view of each message is what costs most of this; so from the second message of the same
+   * bytes on, it is read where it stands among them.
    */
-  load({ bytes, payloadStart, payloadEnd }: PayloadPlace): void {
+  load({ bytes, payloadStart, payloadEnd }: PayloadPlace): number {
     const isShared = bytes === this.#sharedBytes || this.#share(bytes, payloadEnd - payloadStart);
-    if (isShared) {
-      this.bytes.copyWithin(this.input, this.#shared + payloadStart, this.#shared + payloadEnd);
-      return;
-    }
+    if (isShared) return this.#shared + payloadStart;
     const isWhole = payloadEnd - payloadStart === bytes.length;
-    this.bytes.set(isWhole ? bytes : bytes.subarray(payloadStart, payloadEnd), this.input);
+    this.bytes.set(isWhole ? bytes : bytes.subarray(payloadStart, payloadEnd), this.#input);
+    return this.#input;
   }
 
   /** Whether the bytes are there as a whole now. */
@@ -167,9 +166,9 @@ export class FastMemory {
     this.#result = region(layout.RESULT_BYTES + layout.DEPTH_MAX);
     this.plan = region(this.#held.plan + layout.SLACK_BYTES);
     this.#rowTable = region(ROWS_MAX * 3 * 4);
-    this.#shared = region(SHARED_BYTES_MAX);
+    this.#shared = region(SHARED_BYTES_MAX + 2 * layout.SLACK_BYTES);
     this.#sharedBytes = null;
-    this.input = region(this.#held.input + 2 * layout.SLACK_BYTES);
+    this.#input = region(this.#held.input + 2 * layout.SLACK_BYTES);
     this.#output = region(this.#held.output + layout.SLACK_BYTES);
     region(0);
     const { memory } = this.exports;
@@ -183,7 +182,6 @@ export class FastMemory {
       this.plan,
       this.#rowTable,
       ROWS_MAX,
-      this.input,
       this.#output,
       this.#output + this.#held.output,
     );

@@ -153,8 +153,7 @@ class ClientTransport implements Transport {
         this.#tapped ??= taps.get(this.#options)?.openStream() ?? null;
         for (const piece of this.#tapped?.take(bytes, buffer) ?? [bytes]) {
           // The client hands out views, and says nothing of when they are done with.
-          buffer?.leave();
-          yield piece;
+          yield buffer?.giveAway(piece) ?? piece;
         }
         buffer?.unpin();
       }

@@ -5,6 +5,9 @@
  * again.
  */
 
+/** So few bytes are rather copied than that a buffer is garbage: of the server's answers, for example. */
+const COPIED_BYTES_MAX = 4 * 1024;
+
 /** One buffer between two uses; pinned once by whoever took it. */
 export class ReadBuffer {
   readonly bytes: Uint8Array;
@@ -29,9 +32,14 @@ export class ReadBuffer {
     if (this.#pins === 0 && !this.#isLeft) this.#giveBack(this.bytes);
   }
 
-  /** Seen by somebody who does not say when he is done: it is not used again, but garbage one day. */
-  leave(): void {
+  /**
+   * A piece of it for somebody who does not say when he is done: few bytes are copied; for more it is
+   * not used again, but garbage one day.
+   */
+  giveAway(piece: Uint8Array): Uint8Array {
+    if (piece.length <= COPIED_BYTES_MAX) return piece.slice();
     this.#isLeft = true;
+    return piece;
   }
 }
 

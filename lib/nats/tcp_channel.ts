@@ -105,9 +105,11 @@ class TcpChannel implements ByteChannel {
   async #write(): Promise<void> {
     this.#isWriting = true;
     while (this.#queue.length > 0) {
-      let rest = joinBytes(this.#queue);
+      const frames = this.#queue;
       this.#queue = [];
-      while (rest.length > 0) rest = rest.subarray(await this.#conn.write(rest));
+      const joined = joinBytes(frames);
+      for (let at = 0; at < joined.length;) at += await this.#conn.write(joined.subarray(at));
+      if (frames.length > 1) free(joined);
     }
     // In the same breath as the look at the queue: a frame that came in between would stay in it.
     this.#isWriting = false;
@@ -118,6 +120,11 @@ class TcpChannel implements ByteChannel {
     this.close();
     this.#handlers.onEnd(error);
   }
+}
+
+/** Gives the memory back at once, which may be hundreds of KiB: a collection of garbage comes late. */
+function free({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 function closeQuietly(conn: Deno.Conn): void {

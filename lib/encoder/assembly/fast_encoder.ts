@@ -2,7 +2,8 @@
 /**
  * What the module exports. The host owns the memory: it places the regions, writes messages and plan
  * blocks into them, and takes rows out. Nothing here allocates, and nothing is written outside of
- * the result block, the plan block, the row table and the output.
+ * the result block, the plan block, the row table and the output, but what is put back: the 32 bytes
+ * behind a message, which have to be there.
  */
 import { readEnvelope } from "./envelope.ts";
 import {
@@ -20,13 +21,16 @@ import { byteAt, COMMA, skipSpace } from "./source_bytes.ts";
 import { useContainers } from "./strict_json.ts";
 
 let result: usize = 0;
-let input: usize = 0;
 /** Three arrays of `rowsMax` numbers each: ends in the output, deliveries, ordinals. */
 let rowTable: usize = 0;
 let rowsMax: u32 = 0;
 let output: usize = 0;
 let outputEnd: usize = 0;
 let plan: usize = 0;
+
+/** What stood behind the message. */
+let first: v128 = i8x16.splat(0);
+let second: v128 = i8x16.splat(0);
 
 let rows: u32 = 0;
 let outputAt: usize = 0;
@@ -37,7 +41,6 @@ export function place(
   planAt: usize,
   rowTableAt: usize,
   rowCapacity: u32,
-  inputAt: usize,
   outputFrom: usize,
   outputTo: usize,
 ): void {
@@ -46,7 +49,6 @@ export function place(
   plan = planAt;
   rowTable = rowTableAt;
   rowsMax = rowCapacity;
-  input = inputAt;
   output = outputFrom;
   outputEnd = outputTo;
   beginOutput();
@@ -64,26 +66,31 @@ export function beginOutput(): void {
   noteOutput();
 }
 
-/** Reads the message of `length` bytes that the host has written. */
-export function envelope(length: u32): i32 {
-  endMessage(length);
-  return readEnvelope(input, input + length, result);
+/** Reads the message of `length` bytes that the host has written at `message`. */
+export function envelope(message: usize, length: u32): i32 {
+  const end = message + length;
+  takeWhatFollows(end);
+  const outcome = readEnvelope(message, end, result);
+  putBackWhatFollows(end);
+  return outcome;
 }
 
 /**
- * Encodes records of the message of `length` bytes that the host has written, from the one at offset
- * `from` on; `isList` says that others may follow it. Returns DONE, or FULL or the reason to pass the
- * record at the place that the result block names.
+ * Encodes records of the message of `length` bytes that the host has written at `message`, from the one
+ * at offset `from` on; `isList` says that others may follow it. Returns DONE, or FULL or the reason to
+ * pass the record at the place that the result block names.
  */
 export function encodeRecords(
+  message: usize,
   length: u32,
   from: u32,
   delivery: u32,
   firstOrdinal: u32,
   isList: bool,
 ): i32 {
-  endMessage(length);
-  let at = input + from;
+  const end = message + length;
+  takeWhatFollows(end);
+  let at = message + from;
   let ordinal = firstOrdinal;
   let outcome = DONE;
   while (true) {
@@ -101,17 +108,24 @@ export function encodeRecords(
     at = skipSpace(at + 1);
     ordinal++;
   }
-  store<u32>(result, <u32> (at - input), RESULT_AT);
+  store<u32>(result, <u32> (at - message), RESULT_AT);
   store<u32>(result, ordinal, RESULT_ORDINAL);
   noteOutput();
+  putBackWhatFollows(end);
   return outcome;
 }
 
-/** Has zeros stand behind the message: every search ends there. */
-function endMessage(length: u32): void {
-  const end = input + length;
+/** Has zeros stand behind the message, where another one may: every search ends there. */
+function takeWhatFollows(end: usize): void {
+  first = v128.load(end);
+  second = v128.load(end + SLACK_BYTES);
   v128.store(end, i8x16.splat(0));
   v128.store(end + SLACK_BYTES, i8x16.splat(0));
+}
+
+function putBackWhatFollows(end: usize): void {
+  v128.store(end, first);
+  v128.store(end + SLACK_BYTES, second);
 }
 
 function noteOutput(): void {

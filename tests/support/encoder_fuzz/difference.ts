@@ -28,7 +28,12 @@ function check(seed: number, fast: FastEncoder): void {
   const plan = compilePlan(planned.table, planned);
   const trapsBefore = fast.counts.traps;
   const deliveries: EncodableDelivery[] = [];
-  const places = seed % 2 === 0 ? payloads.map(wholePayload) : placedTogether(payloads);
+  const ways = [
+    payloads.map(wholePayload),
+    placedTogether(payloads),
+    placedTogether(payloads, ""),
+  ];
+  const places = ways[seed % ways.length] ?? [];
   for (const [index, place] of places.entries()) {
     const { payload } = place;
     const envelope = readEnvelope(payload);
@@ -47,8 +52,11 @@ function check(seed: number, fast: FastEncoder): void {
 }
 
 /** Payloads as they stand in what was read from a socket: with something before and behind each. */
-export function placedTogether(payloads: readonly Uint8Array[]): ReturnType<typeof wholePayload>[] {
-  const between = new TextEncoder().encode('"}]\r\nMSG 1 {"route_id":"other"}\r\n');
+export function placedTogether(
+  payloads: readonly Uint8Array[],
+  separator = '"}]\r\nMSG 1 {"route_id":"other"}\r\n',
+): ReturnType<typeof wholePayload>[] {
+  const between = new TextEncoder().encode(separator);
   const bytes = joinBytes(payloads.flatMap((payload) => [between, payload]).concat(between));
   let payloadEnd = 0;
   return payloads.map((payload) => {

@@ -222,8 +222,7 @@ function receiveWaiting(text: string, { sizes, bufferBytes, waitingMax, picks }:
     buffer.bytes.set(source.subarray(at, at + count), used);
     buffer.pin();
     for (const piece of stream.take(buffer.bytes.subarray(used, used + count), buffer)) {
-      buffer.leave();
-      client.parser.parse(piece);
+      client.parser.parse(buffer.giveAway(piece));
     }
     buffer.unpin();
     used += count;

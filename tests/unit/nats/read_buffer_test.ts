@@ -13,11 +13,23 @@ Deno.test("ReadBufferPool hands a buffer out again when its last pin is gone", (
 });
 
 Deno.test("ReadBufferPool does not hand out what somebody unknown may look at", () => {
-  const pool = new ReadBufferPool(100);
+  const pool = new ReadBufferPool(10_000);
   const first = pool.take();
-  first.leave();
+  const piece = first.bytes.subarray(100, 9_000);
+  assert.equal(first.giveAway(piece), piece);
   first.unpin();
   assert.notEqual(pool.take().bytes, first.bytes);
+});
+
+Deno.test("ReadBuffer.giveAway() copies few bytes, so that the buffer is used again", () => {
+  const pool = new ReadBufferPool(10_000);
+  const first = pool.take();
+  first.bytes.fill(7);
+  const piece = first.giveAway(first.bytes.subarray(100, 200));
+  first.unpin();
+  assert.equal(pool.take().bytes, first.bytes);
+  first.bytes.fill(8);
+  assert.deepEqual(piece, new Uint8Array(100).fill(7));
 });
 
 Deno.test("ReadBuffer.unpin() throws when nothing pins it: somebody else may have it by now", () => {
