@@ -101,6 +101,11 @@ export class Batch {
     return null;
   }
 
+  /** A flush could take no more. */
+  fills(cap: FlushCap): boolean {
+    return this.#rows >= cap.rowsMax || this.#bytes >= cap.bytesMax;
+  }
+
   /** Gives payloads received before `beforeMs` (monotonic) buffers of their own. */
   copyPayloads(beforeMs: number): void {
     for (const delivery of this.#deliveries) {

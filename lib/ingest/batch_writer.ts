@@ -133,6 +133,7 @@ export class BatchWriter {
 
   /** Flushes if something is due at `nowMs` (monotonic) and nothing under way is in the way. */
   poke(nowMs: number): void {
+    this.#sayQueued(nowMs);
     this.#sequence.nudge(nowMs);
     if (this.#loop !== null || this.#dueReason(nowMs) === null) return;
     this.#loop = this.#run().catch(this.#context.onBug).finally(() => {
@@ -224,8 +225,9 @@ export class BatchWriter {
     }
     if (segment.batch.isEmpty) turn[Symbol.dispose](); // parked meanwhile
     else {
+      const { sent } = this.#sequence.begin(segment, { reason, turn, notes: this.#notes });
       this.#relieve();
-      await this.#sequence.begin(segment, { reason, turn, notes: this.#notes });
+      await sent;
     }
     return 0;
   }
@@ -257,9 +259,15 @@ export class BatchWriter {
     return this.#failed(result.error, turn, first.start.segment);
   }
 
-  /** A flush takes what was pressed; what comes behind it would make one of few rows. */
+  /** A flush took what was pressed; what comes behind it would make one of few rows. */
   #relieve(): void {
     if (this.#forced === "pressure") this.#forced = null;
+    this.#sayQueued(this.#context.clock.monotonic());
+  }
+
+  /** While the table cannot be written, others have all of the memory but this one's share. */
+  #sayQueued(nowMs: number): void {
+    this.#context.flow.queue(this, this.#circuit === null ? this.#sequence.queuedBytes(nowMs) : 0);
   }
 
   /** Nothing is under way: leaves settings behind whose rows are written. */

@@ -1,7 +1,8 @@
 /**
- * The bound on memory held over all writers (design §7). Counts bytes and messages that are held,
- * stops a pull source at the bound and lets it go on a little below. It decides nothing about
- * flushing: it says when batches should be flushed early, and how much of what is held.
+ * The bounds on what is held (design §7): over all writers, and behind the flush of one table, where
+ * more would only wait longer. Counts bytes and messages that are held, stops a pull source at a bound
+ * and lets it go on a little below. It decides nothing about flushing: it says when batches should be
+ * flushed early, and how much of what is held.
  */
 
 /** What the flow control may do with the source. */
@@ -41,6 +42,12 @@ const RELIEVED_SHARE = 0.7;
  */
 const RESUME_SHARE = 0.9;
 
+/**
+ * Share of `heldBytesMax` that may wait behind the flush of one table: large enough for flushes of
+ * thousands of rows. All of the memory is for many tables, whose batches have to gather first.
+ */
+const QUEUED_SHARE = 1 / 8;
+
 /** Share of a bound that comes in between two calls for early flushes. */
 const PRESS_STEP = 1 / 16;
 
@@ -75,6 +82,9 @@ export class FlowControl {
   /** Of a message, when some were held last. */
   #usualBytes = MESSAGE_BYTES;
   #paused = false;
+  /** Whoever has most waiting behind a flush, of those who said so last, and how many bytes. */
+  #longest: object | null = null;
+  #longestBytes = 0;
   /** Everything ever held. */
   #receivedBytes = 0;
   /** Oldest first. */
@@ -95,10 +105,15 @@ export class FlowControl {
     return this.#messages;
   }
 
-  /** Messages as large as those held that may come before the bound is reached. */
+  /** Messages as large as those held that may come before a bound is reached. */
   get room(): number {
     if (this.#messages > 0) this.#usualBytes = this.#bytes / this.#messages;
-    return Math.floor((this.#bounds.heldBytesMax - this.#bytes) / this.#usualBytes);
+    const { heldBytesMax } = this.#bounds;
+    const bytes = Math.min(
+      heldBytesMax - this.#bytes,
+      heldBytesMax * QUEUED_SHARE - this.#longestBytes,
+    );
+    return Math.floor(bytes / this.#usualBytes);
   }
 
   get isPaused(): boolean {
@@ -133,10 +148,7 @@ export class FlowControl {
     this.#bytes += bytes;
     this.#receivedBytes += bytes;
     this.#messages++;
-    if (!this.#paused && this.#valve.canPause && this.#bytes >= heldBytesMax) {
-      this.#paused = true;
-      this.#valve.pause();
-    }
+    this.#pauseWhenFull();
     this.#bytesSincePress += bytes;
     this.#messagesSincePress++;
     const isMuch = this.#bytesSincePress >= heldBytesMax * PRESS_STEP ||
@@ -167,9 +179,36 @@ export class FlowControl {
   release(bytes: number): void {
     this.#bytes -= bytes;
     this.#messages--;
-    if (this.#paused && this.#bytes <= this.#bounds.heldBytesMax * RESUME_SHARE) {
-      this.#paused = false;
-      this.#valve.resume();
-    }
+    this.#resumeWhenRelieved();
+  }
+
+  /**
+   * Of what is held, so many bytes wait behind a quick flush of their own table: each time that they
+   * change. Of those who say so only the one with most is remembered; the next to say so follows it.
+   */
+  queue(owner: object, bytes: number): void {
+    if (owner !== this.#longest && bytes <= this.#longestBytes) return;
+    this.#longest = bytes === 0 ? null : owner;
+    this.#longestBytes = bytes;
+    if (this.#paused) this.#resumeWhenRelieved();
+    else this.#pauseWhenFull();
+  }
+
+  #pauseWhenFull(): void {
+    if (this.#paused || !this.#valve.canPause || !this.#isAbove(1)) return;
+    this.#paused = true;
+    this.#valve.pause();
+  }
+
+  #resumeWhenRelieved(): void {
+    if (!this.#paused || this.#isAbove(RESUME_SHARE)) return;
+    this.#paused = false;
+    this.#valve.resume();
+  }
+
+  /** So large a part of a bound is taken. */
+  #isAbove(share: number): boolean {
+    const level = this.#bounds.heldBytesMax * share;
+    return this.#bytes >= level || this.#longestBytes >= level * QUEUED_SHARE;
   }
 }

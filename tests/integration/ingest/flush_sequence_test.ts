@@ -7,6 +7,7 @@ import type postgres from "postgres";
 import { BatchWriter } from "../../../lib/ingest/batch_writer.ts";
 import { Counters } from "../../../lib/ingest/counters.ts";
 import type { Delivery } from "../../../lib/ingest/delivery.ts";
+import { FlowControl } from "../../../lib/ingest/flow_control.ts";
 import { sharedPostgres, waitFor } from "../../support/servers.ts";
 import { Messages } from "../schema/landing.ts";
 import { openFixture, type StoreFixture } from "../store/store_fixture.ts";
@@ -30,7 +31,8 @@ interface WriterFixture extends AsyncDisposable {
   /** Ids of the messages that were acked, in this order. */
   readonly acks: number[];
   readonly counters: Counters;
-  add(id: number): void;
+  /** @param options spaces that the message has besides, and its monotonic time of receipt */
+  add(id: number, options?: { readonly spaces?: number; readonly heldSinceMs?: number }): void;
   /** The same message as the first one. */
   addFirstAgain(): void;
   /** Ids in the order of their transactions, then as they were written. */
@@ -41,7 +43,11 @@ interface WriterFixture extends AsyncDisposable {
 const PATIENT = { ...PROPERTIES, batchSize: 1_000, batchWindowTTL: 3_600 };
 
 async function setup(
-  options: { readonly turnsMax?: number; readonly properties?: typeof PROPERTIES } = {},
+  options: {
+    readonly turnsMax?: number;
+    readonly properties?: typeof PROPERTIES;
+    readonly flow?: FlowControl;
+  } = {},
 ): Promise<WriterFixture> {
   const store = await openFixture(server);
   await store.sql.unsafe(SLOW_TABLE);
@@ -51,6 +57,7 @@ async function setup(
     turnsMax: options.turnsMax ?? 4,
     stopped: stopped.signal,
     track: (work) => background.add(work),
+    ...(options.flow === undefined ? {} : { flow: options.flow }),
   });
   const writer = new BatchWriter("p", options.properties ?? PROPERTIES, context);
   const acks: number[] = [];
@@ -61,7 +68,10 @@ async function setup(
     writer,
     acks,
     counters: context.counters,
-    add: (id) => writer.add(ackedInto(acks, id, messages.next(`{"id":${id}}`))),
+    add: (id, { spaces = 0, heldSinceMs = 0 } = {}) => {
+      const delivery = messages.next(`{"id":${id}${" ".repeat(spaces)}}`);
+      writer.add(ackedInto(acks, id, { ...delivery, heldSinceMs }));
+    },
     addFirstAgain: () => writer.add(ackedInto(acks, 1, new Messages().next('{"id":1}'))),
     ids: async () =>
       (await store.sql`select id::int from p order by xmin::text::bigint, ctid`)
@@ -181,6 +191,93 @@ Deno.test("BatchWriter begins no second flush when no turn is to spare", async (
   });
   await waitFor(() => fixture.acks.length === 2, { what: "all acks" });
   assert.deepEqual(await fixture.ids(), [1, 2]);
+});
+
+Deno.test("BatchWriter begins no smaller flush behind a large one", async () => {
+  await using fixture = await setup({ properties: { ...PROPERTIES, batchSize: 300 } });
+  const { writer, acks } = fixture;
+  fixture.add(1);
+  for (let id = 2; id <= 300; id++) fixture.add(id);
+  // Due at once from here on.
+  writer.configure(PROPERTIES);
+  await whileCommitWaits(fixture, async () => {
+    await waitingFor(fixture, "advisory");
+    for (let id = 301; id < 600; id++) fixture.add(id);
+    assert.equal(writer.waitingMessages, 299);
+    fixture.add(600);
+    await waitFor(() => writer.waitingMessages === 0, { what: "the flush behind it" });
+  });
+  await waitFor(() => acks.length === 600, { what: "all acks" });
+  assert.deepEqual(await fixture.ids(), Array.from({ length: 600 }, (_, i) => i + 1));
+});
+
+Deno.test("BatchWriter writes what is too little to go behind a large flush, when that is over", async () => {
+  await using fixture = await setup({ properties: { ...PROPERTIES, batchSize: 300 } });
+  for (let id = 1; id <= 300; id++) fixture.add(id);
+  fixture.writer.configure(PROPERTIES);
+  await whileCommitWaits(fixture, async () => {
+    await waitingFor(fixture, "advisory");
+    fixture.add(301);
+  });
+  await waitFor(() => fixture.acks.length === 301, { what: "all acks" });
+  assert.equal(fixture.acks.at(-1), 301);
+});
+
+/** An eighth of what the flow may hold. */
+const MEBIBYTE = 1024 * 1024;
+
+function recordedFlow(): { readonly flow: FlowControl; readonly calls: string[] } {
+  const calls: string[] = [];
+  const flow = new FlowControl({ heldBytesMax: 8 * MEBIBYTE, ackPendingMax: Infinity }, {
+    canPause: true,
+    pause: () => calls.push("pause"),
+    resume: () => calls.push("resume"),
+  }, () => {});
+  return { flow, calls };
+}
+
+Deno.test("BatchWriter has the source pause while much waits behind a quick flush", async () => {
+  const { flow, calls } = recordedFlow();
+  await using fixture = await setup({ turnsMax: 2, flow });
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    await waitingFor(fixture, "advisory");
+    fixture.add(2, { spaces: MEBIBYTE / 2 });
+    assert.deepEqual(calls, []);
+    fixture.add(3, { spaces: MEBIBYTE / 2 });
+    assert.deepEqual(calls, ["pause"]);
+  });
+  await waitFor(() => fixture.acks.length === 3, { what: "all acks" });
+  assert.deepEqual(calls, ["pause", "resume"]);
+});
+
+Deno.test("BatchWriter stops the source for no table that is locked or slow", async () => {
+  const { flow, calls } = recordedFlow();
+  await using fixture = await setup({ turnsMax: 2, flow });
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    await waitingFor(fixture, "advisory");
+    fixture.add(2, { spaces: MEBIBYTE });
+    assert.deepEqual(calls, ["pause"]);
+    fixture.writer.poke(performance.now() + 500);
+    assert.deepEqual(calls, ["pause", "resume"]);
+  });
+  await waitFor(() => fixture.acks.length === 2, { what: "all acks" });
+});
+
+Deno.test("BatchWriter lets what waits for its window wait, however much it is", async () => {
+  const { flow, calls } = recordedFlow();
+  await using fixture = await setup({ properties: PATIENT, turnsMax: 2, flow });
+  await whileCommitWaits(fixture, async () => {
+    fixture.add(1);
+    fixture.writer.force("pressure");
+    await waitingFor(fixture, "advisory");
+    fixture.add(2, { spaces: 900_000 });
+    fixture.add(3, { spaces: 50_000 });
+    assert.deepEqual(calls, []);
+  });
+  fixture.writer.force("stop");
+  await waitFor(() => fixture.acks.length === 3, { what: "all acks" });
 });
 
 Deno.test("BatchWriter writes to the old table what waits behind a commit when the settings change", async () => {

@@ -10,22 +10,26 @@ import { StoreGate } from "../../../lib/ingest/store_gate.ts";
 import type { WriterContext } from "../../../lib/ingest/writer_context.ts";
 import type { StoreFixture } from "../store/store_fixture.ts";
 
+const NO_BOUNDS = { heldBytesMax: Infinity, ackPendingMax: Infinity };
+const NO_VALVE = { canPause: false, pause: () => {}, resume: () => {} };
+
 /** The surroundings of batch writers on the fixture's server; nobody is told of statuses. */
 export function writerContext(
   { store, log }: StoreFixture,
   options: Pick<WriterContext, "stopped" | "track"> & {
     readonly turnsMax: number;
     readonly clock?: Clock;
+    /** One without bounds when absent. */
+    readonly flow?: FlowControl;
   },
 ): WriterContext {
   const counters = new Counters();
   const { clock = systemClock } = options;
-  const valve = { canPause: false, pause: () => {}, resume: () => {} };
   return {
     store: store.tables,
     rejects: store.rejects,
     gate: new StoreGate({ turnsMax: options.turnsMax, clock, log }),
-    flow: new FlowControl({ heldBytesMax: Infinity, ackPendingMax: Infinity }, valve, () => {}),
+    flow: options.flow ?? new FlowControl(NO_BOUNDS, NO_VALVE, () => {}),
     reporter: new StatusReporter({ publisher: null, clock, log, counters }),
     counters,
     fastEncoder: new FastEncoder(),

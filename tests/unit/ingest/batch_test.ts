@@ -52,6 +52,12 @@ Deno.test("Batch.dueReason() is bytes when the cap of a flush is reached", () =>
   assert.equal(batch.dueReason(0, settings(), CAP), "bytes");
 });
 
+Deno.test("Batch.fills() when rows or bytes reach the cap", () => {
+  assert.equal(batchOf(deliveryOf({ recordCount: 19 })).fills(CAP), false);
+  assert.equal(batchOf(deliveryOf({ recordCount: 20 })).fills(CAP), true);
+  assert.equal(batchOf(deliveryOf({ bytes: CAP.bytesMax })).fills(CAP), true);
+});
+
 Deno.test("Batch.take() takes everything when it fits, though batchSize is smaller", () => {
   const batch = batchOf(deliveryOf({ recordCount: 12 }), deliveryOf({ recordCount: 8 }));
   assert.equal(batch.take(CAP).length, 2);

@@ -41,13 +41,18 @@ Deno.test("FlowControl pauses the source at the bound and resumes it a little be
 Deno.test("FlowControl has room for messages as large as those held, or held last", () => {
   const { flow } = flowOf();
   assert.equal(flow.room, 0, "of a kibibyte while nothing is known");
-  flow.hold(40);
-  flow.hold(60);
-  assert.equal(flow.room, 18);
-  flow.release(40);
-  flow.release(60);
-  assert.equal(flow.room, 20);
-  flow.hold(1_001);
+  flow.hold(940);
+  flow.hold(20);
+  flow.release(940);
+  flow.hold(20);
+  assert.equal(flow.room, 6, "an eighth of the bound, though that is far away");
+  flow.hold(899);
+  flow.release(20);
+  flow.release(20);
+  flow.hold(20);
+  flow.hold(41);
+  assert.equal(flow.room, 0, "what is left of the bound");
+  flow.hold(41);
   assert.ok(flow.room < 0);
 });
 
@@ -100,6 +105,46 @@ Deno.test("FlowControl calls for early flushes again and again while it is press
   assert.deepEqual(calls, ["press"]);
   flow.hold(1);
   assert.deepEqual(calls, ["press", "press"]);
+});
+
+Deno.test("FlowControl pauses the source while an eighth of the bound waits behind one flush", () => {
+  const { flow, calls } = flowOf();
+  const [writer, other] = [{}, {}];
+  flow.hold(130);
+  flow.queue(writer, 124);
+  assert.deepEqual(valveCalls(calls), []);
+  flow.queue(writer, 125);
+  flow.queue(other, 30);
+  assert.deepEqual(valveCalls(calls), ["pause"]);
+  flow.queue(other, 0);
+  flow.release(1);
+  assert.equal(flow.isPaused, true, "the longest is as long as before");
+  flow.queue(writer, 0);
+  assert.deepEqual(valveCalls(calls), ["pause", "resume"]);
+  flow.queue(other, 1_000);
+  assert.equal(flow.isPaused, true);
+});
+
+Deno.test("FlowControl stays paused at one bound when the other is relieved", () => {
+  const { flow } = flowOf();
+  const writer = {};
+  flow.hold(1_000);
+  flow.queue(writer, 500);
+  flow.queue(writer, 0);
+  assert.equal(flow.isPaused, true);
+  flow.queue(writer, 500);
+  flow.release(1_000);
+  assert.equal(flow.isPaused, true);
+  flow.queue(writer, 0);
+  assert.equal(flow.isPaused, false);
+});
+
+Deno.test("FlowControl has room for what may still wait behind the longest", () => {
+  const { flow } = flowOf();
+  for (let message = 0; message < 10; message++) flow.hold(10);
+  assert.equal(flow.room, 12);
+  flow.queue({}, 100);
+  assert.equal(flow.room, 2);
 });
 
 Deno.test("FlowControl has no excess while little is held", () => {
