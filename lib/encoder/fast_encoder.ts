@@ -128,7 +128,7 @@ export class FastEncoder {
   #readEnvelope(message: PayloadPlace): Readonly<EnvelopeRanges> | null {
     const { memory } = this;
     const length = payloadBytes(message);
-    memory.ensure({ plan: 0, input: length, output: 0 });
+    memory.ensure(0, length, 0);
     const address = memory.load(message);
     if (memory.exports.envelope(address, length) !== layout.DONE) return null;
     const ranges = this.#ranges;
@@ -180,7 +180,7 @@ class BatchRun {
   encode(): void {
     const { deliveries, buffer, firstRows } = this.#batch;
     const { block } = this.#plan;
-    this.#memory.ensure({ plan: block.length, input: 0, output: 0 });
+    this.#memory.ensure(block.length, 0, 0);
     this.#loadPlan();
     deliveries.forEach((delivery, index) => {
       firstRows[index] = buffer.rowCount + this.#memory.result(layout.RESULT_ROWS);
@@ -249,10 +249,9 @@ class BatchRun {
     const memory = this.#memory;
     const output = payloadBytes * 2 + this.#plan.columnCount * BINARY_BYTES_EXTRA +
       layout.RECEIPT_BYTES_MAX;
-    const needed = { plan: 0, input: payloadBytes, output };
-    if (memory.holds(needed)) return;
+    if (memory.holds(0, payloadBytes, output)) return;
     this.#takeRows();
-    memory.ensure(needed);
+    memory.ensure(0, payloadBytes, output);
     this.#loadPlan();
   }
 

@@ -41,7 +41,7 @@ const SHARED_BYTES_MAX = 72 * 1024;
 const LITTLE_BYTES = 1024;
 
 /** Bytes that regions have to hold. */
-export interface RegionBytes {
+interface RegionBytes {
   readonly plan: number;
   readonly input: number;
   readonly output: number;
@@ -81,26 +81,29 @@ export class FastMemory {
     const instance = new WebAssembly.Instance(module);
     // The module and this type are kept together by the tests.
     this.exports = instance.exports as unknown as FastExports;
-    this.ensure(INITIAL);
+    this.ensure(INITIAL.plan, INITIAL.input, INITIAL.output);
   }
 
-  /** Makes regions large enough; returns true when that moved them, which empties them all. */
-  ensure(needed: RegionBytes): boolean {
-    if (this.holds(needed)) return false;
+  /**
+   * Makes regions large enough, in bytes; returns true when that moved them, which empties them all.
+   * Not by an object: there would be one for each message.
+   */
+  ensure(plan: number, input: number, output: number): boolean {
+    if (this.holds(plan, input, output)) return false;
     const held = this.#held;
     this.#held = {
-      plan: grown(held.plan, needed.plan),
-      input: grown(held.input, needed.input),
-      output: grown(held.output, needed.output),
+      plan: grown(held.plan, plan),
+      input: grown(held.input, input),
+      output: grown(held.output, output),
     };
     this.#place();
     return true;
   }
 
   /** The regions are large enough. */
-  holds(needed: RegionBytes): boolean {
+  holds(plan: number, input: number, output: number): boolean {
     const held = this.#held;
-    return needed.plan <= held.plan && needed.input <= held.input && needed.output <= held.output;
+    return plan <= held.plan && input <= held.input && output <= held.output;
   }
 
   /**
