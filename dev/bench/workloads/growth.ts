@@ -18,6 +18,8 @@ const PER_VALUE_FIGURE = "CPU s/M values";
 /** A source of the ledger that no consumer of the bench has. */
 const OTHER_SOURCE = 1_000_000;
 const PROCESSORS = 1_000;
+/** As many as each of so many processors has when the memory for what waits is full. */
+const SMALL_FLUSH_ROWS = 50;
 const NARROW_COLUMNS = 10;
 const WIDE_COLUMNS = 200;
 
@@ -99,23 +101,34 @@ async function processorVariants(
   stage: BenchStage,
   options: WorkloadOptions,
 ): Promise<Variant[]> {
-  const properties = { batchSize: 100, batchWindowTTL: 2, includeTimestamp: false };
-  return await Promise.all(([[1, "1 processor"], [PROCESSORS, "1,000 processors"]] as const)
-    .map(async ([processors, name]) => {
-      const stream = await fillStream(stage, {
-        name: `processors${processors}`,
-        shape: MIXED,
-        messages: options.isQuick ? 50_000 : 300_000,
-        recordsPerMessage: 1,
-        processors,
-      });
-      return programVariant(stage, stream, {
-        ...options,
-        name,
-        properties,
-        fillDatabase: (program) => createTables(program, MIXED),
-      });
-    }));
+  const variant = async (
+    processors: number,
+    name: string,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<Variant> => {
+    const stream = await fillStream(stage, {
+      name: `processors${processors}`,
+      shape: MIXED,
+      messages: options.isQuick ? 50_000 : 300_000,
+      recordsPerMessage: 1,
+      processors,
+    });
+    return programVariant(stage, stream, {
+      ...options,
+      name,
+      properties: { batchSize: 100, batchWindowTTL: 2, includeTimestamp: false },
+      settings,
+      fillDatabase: (program) => createTables(program, MIXED),
+    });
+  };
+  return [
+    await variant(1, "1 processor"),
+    // What of the difference comes from the size of flushes, not from the number of tables.
+    await variant(1, `1 processor, ${SMALL_FLUSH_ROWS} rows a flush`, {
+      FLUSH_ROWS_MAX: String(SMALL_FLUSH_ROWS),
+    }),
+    await variant(PROCESSORS, "1,000 processors"),
+  ];
 }
 
 /** Rows without an id do not count when the run is checked. */
