@@ -46,7 +46,7 @@ const RESUME_SHARE = 0.9;
  * Share of `heldBytesMax` that may wait behind the flush of one table: large enough for flushes of
  * thousands of rows. All of the memory is for many tables, whose batches have to gather first.
  */
-const QUEUED_SHARE = 1 / 8;
+const QUEUED_SHARE = 1 / 10;
 
 /** Share of a bound that comes in between two calls for early flushes. */
 const PRESS_STEP = 1 / 16;

@@ -223,12 +223,14 @@ Deno.test("BatchWriter writes what is too little to go behind a large flush, whe
   assert.equal(fixture.acks.at(-1), 301);
 });
 
-/** An eighth of what the flow may hold. */
 const MEBIBYTE = 1024 * 1024;
 
-function recordedFlow(): { readonly flow: FlowControl; readonly calls: string[] } {
+/** A tenth of what is held at most may wait behind a flush. */
+function recordedFlow(
+  heldBytesMax = 10 * MEBIBYTE,
+): { readonly flow: FlowControl; readonly calls: string[] } {
   const calls: string[] = [];
-  const flow = new FlowControl({ heldBytesMax: 8 * MEBIBYTE, ackPendingMax: Infinity }, {
+  const flow = new FlowControl({ heldBytesMax, ackPendingMax: Infinity }, {
     canPause: true,
     pause: () => calls.push("pause"),
     resume: () => calls.push("resume"),
@@ -266,7 +268,7 @@ Deno.test("BatchWriter stops the source for no table that is locked or slow", as
 });
 
 Deno.test("BatchWriter lets what waits for its window wait, however much it is", async () => {
-  const { flow, calls } = recordedFlow();
+  const { flow, calls } = recordedFlow(5 * MEBIBYTE);
   await using fixture = await setup({ properties: PATIENT, turnsMax: 2, flow });
   await whileCommitWaits(fixture, async () => {
     fixture.add(1);
