@@ -31,8 +31,8 @@ interface WriterFixture extends AsyncDisposable {
   /** Ids of the messages that were acked, in this order. */
   readonly acks: number[];
   readonly counters: Counters;
-  /** @param options spaces that the message has besides, and its monotonic time of receipt */
-  add(id: number, options?: { readonly spaces?: number; readonly heldSinceMs?: number }): void;
+  /** @param spaces that the message has besides */
+  add(id: number, spaces?: number): void;
   /** The same message as the first one. */
   addFirstAgain(): void;
   /** Ids in the order of their transactions, then as they were written. */
@@ -68,10 +68,8 @@ async function setup(
     writer,
     acks,
     counters: context.counters,
-    add: (id, { spaces = 0, heldSinceMs = 0 } = {}) => {
-      const delivery = messages.next(`{"id":${id}${" ".repeat(spaces)}}`);
-      writer.add(ackedInto(acks, id, { ...delivery, heldSinceMs }));
-    },
+    add: (id, spaces = 0) =>
+      writer.add(ackedInto(acks, id, messages.next(`{"id":${id}${" ".repeat(spaces)}}`))),
     addFirstAgain: () => writer.add(ackedInto(acks, 1, new Messages().next('{"id":1}'))),
     ids: async () =>
       (await store.sql`select id::int from p order by xmin::text::bigint, ctid`)
@@ -196,13 +194,14 @@ Deno.test("BatchWriter begins no second flush when no turn is to spare", async (
 Deno.test("BatchWriter begins no smaller flush behind a large one", async () => {
   await using fixture = await setup({ properties: { ...PROPERTIES, batchSize: 300 } });
   const { writer, acks } = fixture;
-  fixture.add(1);
-  for (let id = 2; id <= 300; id++) fixture.add(id);
+  for (let id = 1; id <= 300; id++) fixture.add(id);
   // Due at once from here on.
   writer.configure(PROPERTIES);
   await whileCommitWaits(fixture, async () => {
     await waitingFor(fixture, "advisory");
     for (let id = 301; id < 600; id++) fixture.add(id);
+    // Some time for what must not begin.
+    await waitingFor(fixture, "advisory");
     assert.equal(writer.waitingMessages, 299);
     fixture.add(600);
     await waitFor(() => writer.waitingMessages === 0, { what: "the flush behind it" });
@@ -244,9 +243,9 @@ Deno.test("BatchWriter has the source pause while much waits behind a quick flus
   await whileCommitWaits(fixture, async () => {
     fixture.add(1);
     await waitingFor(fixture, "advisory");
-    fixture.add(2, { spaces: MEBIBYTE / 2 });
+    fixture.add(2, MEBIBYTE / 2);
     assert.deepEqual(calls, []);
-    fixture.add(3, { spaces: MEBIBYTE / 2 });
+    fixture.add(3, MEBIBYTE / 2);
     assert.deepEqual(calls, ["pause"]);
   });
   await waitFor(() => fixture.acks.length === 3, { what: "all acks" });
@@ -259,7 +258,7 @@ Deno.test("BatchWriter stops the source for no table that is locked or slow", as
   await whileCommitWaits(fixture, async () => {
     fixture.add(1);
     await waitingFor(fixture, "advisory");
-    fixture.add(2, { spaces: MEBIBYTE });
+    fixture.add(2, MEBIBYTE);
     assert.deepEqual(calls, ["pause"]);
     fixture.writer.poke(performance.now() + 500);
     assert.deepEqual(calls, ["pause", "resume"]);
@@ -274,8 +273,8 @@ Deno.test("BatchWriter lets what waits for its window wait, however much it is",
     fixture.add(1);
     fixture.writer.force("pressure");
     await waitingFor(fixture, "advisory");
-    fixture.add(2, { spaces: 900_000 });
-    fixture.add(3, { spaces: 50_000 });
+    fixture.add(2, 900_000);
+    fixture.add(3, 50_000);
     assert.deepEqual(calls, []);
   });
   fixture.writer.force("stop");
