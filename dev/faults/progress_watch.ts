@@ -6,6 +6,7 @@
 import type { Subscription } from "@nats-io/nats-core";
 import { type Bed, MONITOR_SUBJECT } from "./bed.ts";
 import type { Publisher } from "./load.ts";
+import { KNOWN_MESSAGES } from "../servers/known_messages.ts";
 
 const POLL_MS = 150;
 
@@ -58,7 +59,8 @@ export class ProgressWatch implements AsyncDisposable {
 
   async #countDurable(): Promise<number | null> {
     try {
-      const [row] = await this.#bed.sql`select count(*)::int as n from state_tables.delivered`;
+      const { sql } = this.#bed;
+      const [row] = await sql`select count(*)::int as n from ${sql.unsafe(KNOWN_MESSAGES)} known`;
       return Number(row?.n);
     } catch {
       return null; // away, or the ledger is not made yet
@@ -84,8 +86,9 @@ export class ProgressWatch implements AsyncDisposable {
     const [sequence, storedNs] = id.split(":").slice(-3);
     this.#checking++;
     try {
-      const [row] = await this.#bed.sql`
-        select exists(select from state_tables.delivered d
+      const { sql } = this.#bed;
+      const [row] = await sql`
+        select exists(select from ${sql.unsafe(KNOWN_MESSAGES)} d
           where d.seq = ${sequence ?? ""}::bigint and d.stored_ns = ${storedNs ?? ""}::bigint)
           or exists(select from state_tables.source s
           where s.pruned_seq >= ${sequence ?? ""}::bigint

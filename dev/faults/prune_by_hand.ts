@@ -1,4 +1,5 @@
 /** Prunes the ledger as the program would, without its wait. */
+import { KNOWN_MESSAGES } from "../servers/known_messages.ts";
 import type { ScenarioRun } from "./scenario.ts";
 
 /**
@@ -10,12 +11,13 @@ export async function pruneByHand(run: ScenarioRun): Promise<number> {
   const floor = (await run.bed.consumer())?.ack_floor.stream_seq ?? 0;
   if (floor === 0) throw new Error("The consumer has settled nothing yet");
   await run.bed.sql.begin(async (sql) => {
-    const pruned = await sql`
-      delete from state_tables.delivered where seq <= ${floor} returning stored_ns`;
-    if (pruned.length === 0) throw new Error("The ledger had nothing to prune");
-    const last = pruned.map(({ stored_ns }) => BigInt(stored_ns))
-      .reduce((a, b) => a > b ? a : b);
-    await sql`update state_tables.source set pruned_seq = ${floor}, pruned_ns = ${String(last)}`;
+    const [last] = await sql`select max(stored_ns) as ns
+      from ${sql.unsafe(KNOWN_MESSAGES)} known where seq <= ${floor}`;
+    if (last?.ns === null) throw new Error("The ledger had nothing to prune");
+    await sql`delete from state_tables.delivered where seq <= ${floor}`;
+    await sql`delete from state_tables.delivered_range
+      where seq + cardinality(stored_ns) - 1 <= ${floor}`;
+    await sql`update state_tables.source set pruned_seq = ${floor}, pruned_ns = ${last?.ns}`;
   });
   return floor;
 }

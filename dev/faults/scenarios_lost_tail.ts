@@ -7,6 +7,7 @@ import { STREAM, SUBJECT } from "./bed.ts";
 import { type LoadShape, plannedMessages, Publisher } from "./load.ts";
 import { pruneByHand } from "./prune_by_hand.ts";
 import { type Scenario, type ScenarioRun, until, untilSettled, untilWritten } from "./scenario.ts";
+import { KNOWN_MESSAGES } from "../servers/known_messages.ts";
 
 /** Share of the last block file that is left. */
 const LEFT = 0.5;
@@ -120,7 +121,7 @@ async function makeConsumerAnew(run: ScenarioRun, loss: LostTail): Promise<void>
 async function untilComeAgain({ bed: { sql } }: ScenarioRun, loss: LostTail): Promise<void> {
   await until(async () => {
     const found = await sql`
-      select from state_tables.delivered
+      select from ${sql.unsafe(KNOWN_MESSAGES)} known
       where seq <= ${loss.before} and stored_ns > ${String(loss.atNs)}::bigint limit 1`;
     return found.length > 0;
   }, "a message under a sequence that was another's");

@@ -154,22 +154,25 @@ export const POSTGRES_SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+/** Cuts again and again, with a good flush of `processor-0` in between. */
+export async function cutAgain(run: ScenarioRun, cut: PostgresCut): Promise<void> {
+  for (let round = 0; round < run.rounds(10); round++) {
+    await untilWritten(run, "processor-0");
+    await run.pause(run.random.integer(50, 500));
+    run.bed.cuts.arm(cut, run.random.integer(1, 3));
+    await until(() => run.bed.cuts.pending === 0, "cuts to be made");
+    // Or every try would meet a new cut, and the waits between tries would only grow.
+    const durable = await countRows(run, "processor-0");
+    await until(async () => await countRows(run, "processor-0") > durable, "a good flush");
+  }
+}
+
 function cutScenario(name: string, title: string, cut: PostgresCut): Scenario {
   return {
     name,
     title,
     isShort: cut === "after-commit",
-    faults: async (run) => {
-      for (let round = 0; round < run.rounds(10); round++) {
-        await untilWritten(run, "processor-0");
-        await run.pause(run.random.integer(50, 500));
-        run.bed.cuts.arm(cut, run.random.integer(1, 3));
-        await until(() => run.bed.cuts.pending === 0, "cuts to be made");
-        // Or every try would meet a new cut, and the waits between tries would only grow.
-        const durable = await countRows(run, "processor-0");
-        await until(async () => await countRows(run, "processor-0") > durable, "a good flush");
-      }
-    },
+    faults: (run) => cutAgain(run, cut),
     seen: ({ bed }, { storeRetries, ledgerDrops }) => {
       if (bed.cuts.made[cut] === 0 || storeRetries === 0) return "nothing was cut";
       if (cut === "after-commit" && ledgerDrops === 0) return "the ledger dropped nothing";

@@ -124,7 +124,7 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
 ];
 
 /** Kills one instance after another at random moments; each is replaced. */
-async function killAtRandom(run: ScenarioRun, usualRounds: number): Promise<void> {
+export async function killAtRandom(run: ScenarioRun, usualRounds: number): Promise<void> {
   const { bed, random } = run;
   for (let round = 0; round < run.rounds(usualRounds); round++) {
     await run.pause(random.integer(50, 1_200));
@@ -135,7 +135,7 @@ async function killAtRandom(run: ScenarioRun, usualRounds: number): Promise<void
 }
 
 /** Loses all acks, then kills whoever sent them: everything was committed and comes again. */
-async function killAfterCommit(run: ScenarioRun): Promise<void> {
+export async function killAfterCommit(run: ScenarioRun): Promise<void> {
   const { bed } = run;
   for (let round = 0; round < run.rounds(4); round++) {
     bed.drops.ackShare = 1;

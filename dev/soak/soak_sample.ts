@@ -3,6 +3,7 @@ import { type Bed, STREAM } from "../faults/bed.ts";
 import { median } from "../bench/summary.ts";
 import type { LatencyProbe } from "./latency_probe.ts";
 import type { SoakLoad } from "./soak_load.ts";
+import { KNOWN_MESSAGES } from "../servers/known_messages.ts";
 
 /** One look; null where a server was away. */
 export interface SoakSample {
@@ -60,8 +61,9 @@ async function readLedger(
 ): Promise<Pick<SoakSample, "ledgerRows" | "ledgerMb">> {
   try {
     const [row] = await sql`
-      select (select count(*) from state_tables.delivered)::float8 as rows,
-        pg_total_relation_size('state_tables.delivered')::float8 / 1e6 as mb`;
+      select (select count(*) from ${sql.unsafe(KNOWN_MESSAGES)} known)::float8 as rows,
+        (pg_total_relation_size('state_tables.delivered') +
+          pg_total_relation_size('state_tables.delivered_range'))::float8 / 1e6 as mb`;
     return { ledgerRows: Number(row?.rows), ledgerMb: Number(row?.mb) };
   } catch {
     return { ledgerRows: null, ledgerMb: null }; // PostgreSQL is away

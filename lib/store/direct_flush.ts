@@ -10,8 +10,11 @@ import { StoreUnavailableError } from "../errors.ts";
 import type { Flush, FlushPace } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import { isLedgerRefusal, ledgerCopy, ledgerStatements } from "./ledger_copy.ts";
-import { areFew, isLedgerConflict, type LedgerEntries } from "./ledger_entries.ts";
+import { ANSWERS_BEFORE_LOOKS, type Confirmation } from "./ledger_confirm.ts";
+import { isLedgerConflict } from "./ledger_entries.ts";
+import type { LedgerEntries } from "./ledger_groups.ts";
+import { isLedgerRefusal, ledgerWriting } from "./ledger_writing.ts";
+import type { RangeEnds } from "./range_ends.ts";
 import type { Session } from "./session.ts";
 import { FAILED_CONDITION, qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
@@ -55,6 +58,7 @@ export interface DirectWay {
   readonly pace: FlushPace;
   /** As far as is known the ledger keeps whatever is put into it. */
   readonly isLedgerPlain: boolean;
+  readonly rangeEnds: RangeEnds;
 }
 
 /**
@@ -67,10 +71,11 @@ export interface DirectWay {
 export async function writeDirectly(
   session: Session,
   direct: DirectFlush,
-  { timeouts, pace, isLedgerPlain }: DirectWay,
+  { timeouts, pace, isLedgerPlain, rangeEnds }: DirectWay,
 ): Promise<number> {
   const { flush, ledger } = direct;
-  let entries: Uint8Array | null = null;
+  let entries: readonly Uint8Array[] = [];
+  let confirmation: Confirmation | null = null;
   // What fails before the query is sent is the ledger's, whose statements are prepared.
   let ledgerAnswers = 1;
   let answers = 0;
@@ -86,18 +91,23 @@ export async function writeDirectly(
     if (!await pace.mayWrite) throw new TryAgain("called-off");
   };
   try {
-    const isFew = isLedgerPlain && areFew(ledger);
-    const assertPlan = await assertPlanText(session, direct.table, { ledger, areCounted: !isFew });
-    if (isLedgerPlain && session.maySendAhead) entries = ledgerCopy(ledger);
-    const way = entries !== null ? "copied" : isFew ? "few" : "counted";
-    const statements = await ledgerStatements(session, ledger, way);
-    ledgerAnswers = statements.answers;
+    const writing = await ledgerWriting(session, ledger, {
+      isLedgerPlain,
+      mayBeFew: isLedgerPlain,
+      rangeEnds,
+    });
+    const { areCounted } = writing;
+    ({ copies: entries, confirmation, answers: ledgerAnswers } = writing);
+    const areConfirmed = confirmation !== null;
+    const look = { ledger, areCounted, areConfirmed };
+    const assertPlan = await assertPlanText(session, direct.table, look);
     const begin = await beginFlushText(session, timeouts);
-    const text = queryText(direct, { begin, writeEntries: statements.texts, assertPlan });
+    const confirm = confirmation?.texts ?? [];
+    const text = queryText(direct, { begin, writeEntries: writing.texts, assertPlan, confirm });
     const rows = copyBytes(flush, [{ from: 0, to: flush.rows.count }]);
     const areAhead = session.maySendAhead && !pace.follows && isLittle(flush);
     const steps = { onRow, onReady, onEnd };
-    const ahead = [...entries === null ? [] : [[entries]], ...areAhead ? [rows] : []];
+    const ahead = [...entries.map((data) => [data]), ...areAhead ? [rows] : []];
     if (isLittle(flush)) {
       const behind = areAhead ? [] : [rows];
       const { rows: counts, tag } = await session.copyLittle({ text, ahead, behind }, steps);
@@ -111,9 +121,9 @@ export async function writeDirectly(
     await rollBack(session);
     if (error instanceof StoreUnavailableError && isEndSent) throw commitUnknown(error);
     if (!(error instanceof StatementError)) throw error;
-    throw entries !== null && answers === 0 && isLedgerRefusal(error)
+    throw entries.length > 0 && answers === 0 && isLedgerRefusal(error)
       ? new TryAgain("ledger-not-plain")
-      : translated(error, direct, answers - ledgerAnswers);
+      : translated(error, direct, { answers: answers - ledgerAnswers, confirmation });
   }
 }
 
@@ -124,10 +134,11 @@ function isLittle({ rows }: Flush): boolean {
 
 function queryText(
   { flush, table, columns }: DirectFlush,
-  { begin, writeEntries, assertPlan }: {
+  { begin, writeEntries, assertPlan, confirm }: {
     readonly begin: string;
     readonly writeEntries: readonly string[];
     readonly assertPlan: string;
+    readonly confirm: readonly string[];
   },
 ): string {
   return [
@@ -136,6 +147,7 @@ function queryText(
     `LOCK TABLE ${qualifiedName(table)} IN ROW EXCLUSIVE MODE`,
     assertPlan,
     copyText(table, flush, columns),
+    ...confirm,
     "COMMIT",
   ].join(";\n");
 }
@@ -143,9 +155,16 @@ function queryText(
 /**
  * By the number of answers it is known how far the server had come.
  *
- * @param answers from behind the ledger's on; below 0 in front of that
+ * @param progress.answers from behind the ledger's on; below 0 in front of that
  */
-function translated(error: StatementError, { table }: DirectFlush, answers: number): unknown {
+function translated(
+  error: StatementError,
+  { table }: DirectFlush,
+  { answers, confirmation }: {
+    readonly answers: number;
+    readonly confirmation: Confirmation | null;
+  },
+): unknown {
   if (answers < 0) {
     return isLedgerConflict(error)
       ? new TryAgain("known-messages")
@@ -156,6 +175,12 @@ function translated(error: StatementError, { table }: DirectFlush, answers: numb
     return error.kind === "schema"
       ? new TryAgain("plan-stale") // dropped, renamed, or a view by now
       : tableUnavailable(error, `lock ${table.name}`, table.name);
+  }
+  const confirmed = answers - 1;
+  if (confirmation !== null && confirmed > 0 && confirmed < confirmation.answers) {
+    return confirmed >= ANSWERS_BEFORE_LOOKS && error.sqlState === FAILED_CONDITION
+      ? new TryAgain("known-messages")
+      : storeUnavailable(error, "confirm the ledger");
   }
   // A deferred constraint speaks at COMMIT, all others before.
   if (error.kind === "data") return new TryAgain("refused-rows");

@@ -19,13 +19,10 @@ import type { TableDescription } from "../schema/table_description.ts";
 import { copyRows } from "./copy_rows.ts";
 import { directFlush, writeDirectly } from "./direct_flush.ts";
 import { type Isolation, writeIsolated } from "./isolation.ts";
-import {
-  groupBySource,
-  insertEntries,
-  insertMissingEntries,
-  isDuplicateEntry,
-  type LedgerEntries,
-} from "./ledger_entries.ts";
+import { confirmEntries } from "./ledger_confirm.ts";
+import { insertEntries, insertMissingEntries, isDuplicateEntry } from "./ledger_entries.ts";
+import { groupBySource, type LedgerEntries } from "./ledger_groups.ts";
+import type { RangeEnds } from "./range_ends.ts";
 import { insertRejects, summarizeKnown } from "./rejects.ts";
 import { type LockedRejects, lockReplayed, settleReplayed } from "./replayed_rejects.ts";
 import { countRows, freshRanges, type RowRange } from "./row_ranges.ts";
@@ -51,18 +48,28 @@ const TRIES_MAX = 4;
 
 type Committed = Extract<FlushOutcome, { kind: "committed" }>;
 
+/** What writes flushes works with. */
+export interface FlushWriterOptions {
+  readonly pool: SessionPool;
+  readonly timeouts: TransactionTimeouts;
+  readonly sourceIds: SourceIds;
+  readonly rangeEnds: RangeEnds;
+}
+
 /** Writes flushes; see the top of this file. */
 export class FlushWriter {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
+  readonly #rangeEnds: RangeEnds;
   /** Sessions that met a ledger which may turn entries away: it has a trigger, for example. */
   readonly #withOtherLedger = new WeakSet<Session>();
 
-  constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
+  constructor({ pool, timeouts, sourceIds, rangeEnds }: FlushWriterOptions) {
     this.#pool = pool;
     this.#timeouts = timeouts;
     this.#sourceIds = sourceIds;
+    this.#rangeEnds = rangeEnds;
   }
 
   /** See {@linkcode TableStore.write}. */
@@ -85,6 +92,7 @@ export class FlushWriter {
             timeouts: this.#timeouts,
             pace,
             isLedgerPlain: !this.#withOtherLedger.has(session),
+            rangeEnds: this.#rangeEnds,
           });
           return { kind: "committed", rowsWritten, rejects: [], known: [], gone: [] };
         }
@@ -110,12 +118,21 @@ export class FlushWriter {
             this.#withOtherLedger.add(session);
             break;
           case "look-closer":
-            isDoubted = true;
+            isDoubted = !await this.#lookForRanges(session, ledger);
             break;
         }
       }
     }
     throw new StoreUnavailableError("Cannot write the flush as other writers got in between");
+  }
+
+  /** True when ranges reach further than was known, which is why the entries were doubted. */
+  async #lookForRanges(session: Session, ledger: LedgerEntries): Promise<boolean> {
+    try {
+      return await this.#rangeEnds.look(session, ledger);
+    } catch (error) {
+      throw storeUnavailable(error, "read the ledger");
+    }
   }
 
   async #groupMessages(session: Session, flush: Flush): Promise<LedgerEntries> {
@@ -181,6 +198,7 @@ async function writeEverything(
   ];
   const known = await writeRejects(session, ledger, rejects, knownIndexes);
   await settleRejects(session, replayed, rejects);
+  await confirmLedger(session, ledger, knownIndexes);
   const gone = [...replayed.gone].flatMap((index) => flush.messages.replays.get(index) ?? []);
   return { kind: "committed", rowsWritten: written.rowsWritten, rejects, known, gone };
 }
@@ -198,6 +216,21 @@ async function writeLedger(
     throw storeUnavailable(error, "write the ledger");
   }
   throw new TryAgain("known-messages");
+}
+
+/** Comes last: see ledger_confirm.ts. */
+async function confirmLedger(
+  session: Session,
+  ledger: LedgerEntries,
+  known: ReadonlySet<number>,
+): Promise<void> {
+  let isConfirmed: boolean;
+  try {
+    isConfirmed = await confirmEntries(session, ledger, known);
+  } catch (error) {
+    throw storeUnavailable(error, "confirm the ledger");
+  }
+  if (!isConfirmed) throw new TryAgain("known-messages");
 }
 
 /**

@@ -9,8 +9,11 @@ import { StoreUnavailableError } from "../errors.ts";
 import type { Flush } from "../ingest/ports.ts";
 import type { TableDescription } from "../schema/table_description.ts";
 import { copyBytes, copyText } from "./copy_rows.ts";
-import { isLedgerRefusal, ledgerCopy, ledgerStatements } from "./ledger_copy.ts";
-import { groupBySource, lookPrunedText } from "./ledger_entries.ts";
+import type { FlushWriterOptions } from "./flush_writer.ts";
+import { groupBySource } from "./ledger_groups.ts";
+import { lookKnownText } from "./ledger_looks.ts";
+import { isLedgerRefusal, ledgerWriting } from "./ledger_writing.ts";
+import type { RangeEnds } from "./range_ends.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
@@ -58,13 +61,15 @@ export class GroupWriter {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
+  readonly #rangeEnds: RangeEnds;
   /** See `FlushWriter`. */
   readonly #withOtherLedger = new WeakSet<Session>();
 
-  constructor(pool: SessionPool, timeouts: TransactionTimeouts, sourceIds: SourceIds) {
+  constructor({ pool, timeouts, sourceIds, rangeEnds }: FlushWriterOptions) {
     this.#pool = pool;
     this.#timeouts = timeouts;
     this.#sourceIds = sourceIds;
+    this.#rangeEnds = rangeEnds;
   }
 
   /**
@@ -77,21 +82,26 @@ export class GroupWriter {
     using lease = await this.#pool.acquire("flush");
     const { session } = lease;
     const progress = { isChecked: false, isSent: false };
-    let entries: Uint8Array | null = null;
+    let entries: readonly Uint8Array[] = [];
     try {
       const identities = flushes.filter(({ usesLedger }) => usesLedger)
         .flatMap(({ messages }) => messages.identities);
       const ledger = await groupBySource(session, this.#sourceIds, identities);
-      const lookPruned = await lookPrunedText(session, ledger);
-      const mayCopy = session.maySendAhead && !this.#withOtherLedger.has(session);
-      entries = mayCopy ? ledgerCopy(ledger) : null;
-      const way = entries === null ? "counted" : "copied";
-      const { texts: writeEntries } = await ledgerStatements(session, ledger, way);
+      const writing = await ledgerWriting(session, ledger, {
+        isLedgerPlain: !this.#withOtherLedger.has(session),
+        mayBeFew: false,
+        rangeEnds: this.#rangeEnds,
+      });
+      entries = writing.copies;
+      const { confirmation } = writing;
+      const look = await lookKnownText(session, ledger, confirmation !== null);
+      const writeEntries = [...writing.texts, look];
+      const confirm = confirmation?.texts ?? [];
       const answers: Answer[] = [];
       const { rows, tag } = await session.copyLittle(
         {
-          text: queryText(flushes, [...writeEntries, lookPruned], this.#timeouts),
-          ahead: entries === null ? [] : [[entries]],
+          text: queryText(flushes, { writeEntries, confirm, timeouts: this.#timeouts }),
+          ahead: entries.map((data) => [data]),
           behind: flushes.map((flush) => copyBytes(flush, [{ from: 0, to: flush.rows.count }])),
         },
         {
@@ -106,12 +116,12 @@ export class GroupWriter {
         },
       );
       assertCommitted(tag);
-      return rows.slice(entries === null ? 0 : 1);
+      return rows.slice(entries.length);
     } catch (error) {
       await rollBack(session);
       if (error instanceof StoreUnavailableError && progress.isSent) throw commitUnknown(error);
       if (!(error instanceof StatementError)) throw error;
-      const isNoCopy = entries !== null && !progress.isChecked && isLedgerRefusal(error);
+      const isNoCopy = entries.length > 0 && !progress.isChecked && isLedgerRefusal(error);
       if (isNoCopy) this.#withOtherLedger.add(session);
       throw new GroupRefused(error.message, { cause: error });
     }
@@ -120,8 +130,8 @@ export class GroupWriter {
 
 /**
  * What the statements before the first COPY of rows answer: a row for each table with its number, its
- * fingerprint, and whether row-level security applies; some from the ledger; and a look at what was
- * pruned, which says whether some of the entries may have been.
+ * fingerprint, and whether row-level security applies; some from the ledger; and a look at it, which
+ * says whether some of the messages may be known.
  */
 type Answer = readonly (string | null)[];
 
@@ -131,8 +141,11 @@ const FALSE = "f";
 /** Everything from BEGIN to COMMIT; the server waits for the check behind the ledger's statements. */
 function queryText(
   flushes: readonly SmallFlush[],
-  ledgerStatements: readonly string[],
-  timeouts: TransactionTimeouts,
+  { writeEntries, confirm, timeouts }: {
+    readonly writeEntries: readonly string[];
+    readonly confirm: readonly string[];
+    readonly timeouts: TransactionTimeouts;
+  },
 ): string {
   const tables = flushes.map(({ table }) => table);
   const statementMs = Math.min(STATEMENT_MS_MAX, timeouts.statementMs);
@@ -140,13 +153,14 @@ function queryText(
     beginText({ ...timeouts, statementMs }),
     `LOCK TABLE ${tables.map(qualifiedName).join(", ")} IN ROW EXCLUSIVE MODE NOWAIT`,
     checkPlansText(tables),
-    ...ledgerStatements,
+    ...writeEntries,
     ...flushes.map((flush) => copyText(flush.table, flush, flush.runs[0]?.columns ?? [])),
+    ...confirm,
     "COMMIT",
   ].join(";\n");
 }
 
-/** Everything is as it was encoded for, and no message is known or pruned. */
+/** Everything is as it was encoded for, and no message is known. */
 function check(
   answers: readonly Answer[],
   tables: readonly TableDescription[],
@@ -157,6 +171,6 @@ function check(
       hasRowSecurity === FALSE;
     if (!isAsExpected) throw new GroupRefused(`the table ${table.name} changed`);
   }
-  const [mayBePruned] = answers.at(-1) ?? [];
-  if (mayBePruned !== FALSE) throw new GroupRefused("some messages were written before");
+  const [mayBeKnown] = answers.at(-1) ?? [];
+  if (mayBeKnown !== FALSE) throw new GroupRefused("some messages were written before");
 }

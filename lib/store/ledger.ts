@@ -2,6 +2,7 @@
  * What the start asks of the ledger, and the messages that belong to no table. The entries of
  * flushes are written in the flush's own transaction.
  */
+import { StoreUnavailableError } from "../errors.ts";
 import type { StreamOrigin } from "../ingest/delivery.ts";
 import type {
   KnownMessage,
@@ -11,7 +12,9 @@ import type {
   SharedFloor,
   StartPosition,
 } from "../ingest/ports.ts";
-import { groupBySource, insertMissingEntries } from "./ledger_entries.ts";
+import { confirmEntries } from "./ledger_confirm.ts";
+import { insertMissingEntries } from "./ledger_entries.ts";
+import { groupBySource } from "./ledger_groups.ts";
 import { insertRejects, summarizeKnown } from "./rejects.ts";
 import type { SessionPool } from "./session_pool.ts";
 import { findSource, recordStart, type SourceIds } from "./source_ids.ts";
@@ -21,7 +24,8 @@ import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 /** A source row alone proves nothing: it is made before the first flush commits. */
 const POSITION = `SELECT
   (SELECT s.begins_at FROM state_tables.source s WHERE s.id = $1::int) AS "begins",
-  EXISTS (SELECT FROM state_tables.delivered d WHERE d.source = $1::int) AS "hasEntries",
+  EXISTS (SELECT FROM state_tables.delivered d WHERE d.source = $1::int) OR
+  EXISTS (SELECT FROM state_tables.delivered_range r WHERE r.source = $1::int) AS "hasEntries",
   (SELECT pg_catalog.json_build_object('sequence', s.pruned_seq, 'storedNs', s.pruned_ns::text)
    FROM state_tables.source s WHERE s.id = $1::int AND s.pruned_seq IS NOT NULL
    ) AS "prunedFloor"`;
@@ -114,7 +118,9 @@ export class PostgresLedger implements Ledger {
         const known = await insertMissingEntries(session, ledger);
         const fresh = rejects.filter((_, index) => !known.has(index));
         await insertRejects(session, fresh, ledger.sourceOf);
-        return await summarizeKnown(session, ledger, known);
+        const messages = await summarizeKnown(session, ledger, known);
+        if (await confirmEntries(session, ledger, known)) return messages;
+        throw new StoreUnavailableError("Cannot keep rejects as other writers got in between");
       });
     } catch (error) {
       throw storeUnavailable(error, "keep rejects");

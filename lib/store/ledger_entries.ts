@@ -5,112 +5,44 @@
  * spliced into the statements; they are checked to be integers.
  */
 import { StoreUnavailableError } from "../errors.ts";
-import { type MessageIdentity, storedNs, type StreamOrigin } from "../ingest/delivery.ts";
+import { type MessageIdentity, storedNs } from "../ingest/delivery.ts";
+import {
+  indexOf,
+  inOrder,
+  type LedgerEntries,
+  narrowed,
+  type SourceEntries,
+} from "./ledger_groups.ts";
+import { mayBePruned } from "./ledger_looks.ts";
+import { storedInRange } from "./ledger_range_sql.ts";
 import type { Session } from "./session.ts";
-import type { SourceIds } from "./source_ids.ts";
 import { FAILED_CONDITION, failUnless, integerArray } from "./sql_text.ts";
 import { StatementError } from "./statement_error.ts";
 
-/** Messages of one source. */
-export interface SourceEntries {
-  readonly source: number;
-  readonly identities: readonly MessageIdentity[];
-  /** Of each its index in the list that was grouped; null when that is this list. */
-  readonly indexes: readonly number[] | null;
-}
-
-/** Messages with identities, by source. */
-export interface LedgerEntries {
-  /** By ascending source, so that all flushes lock in one order. */
-  readonly bySource: readonly SourceEntries[];
-  readonly sourceOf: ReadonlyMap<StreamOrigin, number>;
-}
-
-/** Groups identities by source; null ones (core NATS) have no entry. Outside of a transaction. */
-export async function groupBySource(
-  session: Session,
-  sourceIds: SourceIds,
-  identities: readonly (MessageIdentity | null)[],
-): Promise<LedgerEntries> {
-  const sourceOf = new Map<StreamOrigin, number>();
-  for (const origin of originsOf(identities)) {
-    sourceOf.set(origin, await sourceIds.resolve(session, origin));
-  }
-  const sources = [...new Set(sourceOf.values())].sort((a, b) => a - b);
-  const isOfSource = (source: number) => (identity: MessageIdentity): boolean =>
-    sourceOf.get(identity.origin) === source;
-  const [only] = sources;
-  if (only !== undefined && sources.length === 1 && identities.every((one) => one !== null)) {
-    return { bySource: [{ source: only, identities, indexes: null }], sourceOf };
-  }
-  const bySource = sources.map((source) => ({ source, ...select(identities, isOfSource(source)) }));
-  return { bySource, sourceOf };
-}
-
-/** Index of an entry of the group in the list that was grouped. */
-export function indexOf({ indexes }: SourceEntries, at: number): number {
-  return indexes === null ? at : indexes[at] ?? -1;
-}
-
-/** Almost always one. */
-function originsOf(identities: readonly (MessageIdentity | null)[]): ReadonlySet<StreamOrigin> {
-  const origins = new Set<StreamOrigin>();
-  let last: StreamOrigin | null = null;
-  for (const identity of identities) {
-    if (identity === null || identity.origin === last) continue;
-    last = identity.origin;
-    origins.add(last);
-  }
-  return origins;
-}
-
-/** Those that are asked for, with their indexes. */
-function select(
-  list: readonly (MessageIdentity | null)[],
-  isWanted: (identity: MessageIdentity, at: number) => boolean,
-): { readonly identities: MessageIdentity[]; readonly indexes: number[] } {
-  const identities: MessageIdentity[] = [];
-  const indexes: number[] = [];
-  list.forEach((identity, at) => {
-    if (identity === null || !isWanted(identity, at)) return;
-    identities.push(identity);
-    indexes.push(at);
-  });
-  return { identities, indexes };
-}
-
-/** Entries of the group whose indexes are asked for. */
-export function narrowed(
-  group: SourceEntries,
-  isWanted: (index: number) => boolean,
-): SourceEntries {
-  const found = select(group.identities, (_, at) => isWanted(indexOf(group, at)));
-  return {
-    source: group.source,
-    identities: found.identities,
-    indexes: found.indexes.map((at) => indexOf(group, at)),
-  };
-}
-
 /**
- * Rows of source, sequence and stored time in the order of the primary key. (Only the bare name
- * `unnest` takes several arrays.)
+ * Rows of source, sequence and stored time in the order of the primary key, but those that were pruned
+ * or stand in a range. (Only the bare name `unnest` takes several arrays.)
  */
 function insertText(group: SourceEntries): string {
-  return insertOf(argumentsOf(group));
+  return insertOf(
+    argumentsOf(group),
+    `AND (u.seq <= s.range_end AND u.ns = ${storedInRange("s.id", "u.seq")}) IS NOT TRUE`,
+  );
 }
 
-function insertOf([source, sequences, times]: readonly string[]): string {
+/** @param condition SQL for more to leave out */
+function insertOf([source, sequences, times]: readonly string[], condition = ""): string {
   return `INSERT INTO state_tables.delivered (source, seq, stored_ns)
     SELECT s.id, u.seq, u.ns FROM state_tables.source s
     CROSS JOIN unnest(${sequences}::bigint[], ${times}::bigint[]) u(seq, ns)
     WHERE s.id = ${source}
       AND (u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns) IS NOT TRUE
+      ${condition}
     ORDER BY u.seq, u.ns`;
 }
 
 /** Source, sequences and times as SQL. */
-function argumentsOf({ source, identities }: SourceEntries): string[] {
+export function argumentsOf({ source, identities }: SourceEntries): string[] {
   const [sequences, times] = keyArrays(identities);
   return [String(source), `'${sequences}'`, `'${times}'`];
 }
@@ -176,19 +108,6 @@ export async function insertFewText(session: Session, group: SourceEntries): Pro
   return await session.callText(INSERT_FEW, argumentsOf(ordered));
 }
 
-/** In the order of the primary key, as they mostly are. */
-export function inOrder(identities: readonly MessageIdentity[]): readonly MessageIdentity[] {
-  const isOrdered = identities.every(({ sequence }, at) =>
-    at === 0 || sequence > (identities[at - 1]?.sequence ?? Infinity)
-  );
-  return isOrdered
-    ? identities
-    : identities.toSorted((a, b) =>
-      a.sequence - b.sequence || a.storedSeconds - b.storedSeconds ||
-      a.storedFraction - b.storedFraction
-    );
-}
-
 /**
  * SQL: whatever is inserted into the ledger is there afterwards, as no trigger or rule can turn it away.
  * Whoever makes one waits for the transaction that inserted. PostgreSQL plans a prepared statement anew
@@ -201,78 +120,6 @@ export const LEDGER_IS_PLAIN = `(SELECT NOT (l.relhastriggers OR l.relhasrules)
 export function isLedgerConflict(error: unknown): boolean {
   return error instanceof StatementError &&
     (isDuplicateEntry(error) || error.sqlState === FAILED_CONDITION);
-}
-
-/**
- * Whether an entry may have been pruned, for {@linkcode lowestOf} as SQL. An insert that waited for
- * the pruner, which has the same entry, succeeds once the pruner commits, and knows the old end of
- * what was pruned only. A later statement has a newer snapshot, and sees the new one.
- */
-export function mayBePrunedSql([sources, sequences]: readonly string[]): string {
-  return `EXISTS (SELECT FROM unnest(${sources}::int[], ${sequences}::bigint[]) l(id, seq)
-    JOIN state_tables.source s ON s.id = l.id AND l.seq <= s.pruned_seq)`;
-}
-
-/** SQL: no entry of the sources can have been pruned, and the sources are there. */
-export function nonePrunedSql([sources, sequences]: readonly string[]): string {
-  return `(SELECT pg_catalog.count(*)
-    FROM unnest(${sources}::int[], ${sequences}::bigint[]) l(id, seq)
-    JOIN state_tables.source s ON s.id = l.id AND (l.seq <= s.pruned_seq) IS NOT TRUE
-    ) = pg_catalog.cardinality(${sources}::int[])`;
-}
-
-/** The same of one source; NULL when it is not there. */
-export function notPrunedSql([source, sequence]: readonly string[]): string {
-  return `(SELECT (${sequence}::bigint <= s.pruned_seq) IS NOT TRUE
-    FROM state_tables.source s WHERE s.id = ${source}::int)`;
-}
-
-/** Sources, and the lowest sequence of each. */
-export function lowestBySource(
-  { bySource }: LedgerEntries,
-): readonly (readonly [number, number])[] {
-  return bySource.map(({ source, identities }) => [
-    source,
-    identities.reduce((least, { sequence }) => Math.min(least, sequence), Infinity),
-  ]);
-}
-
-/** The same as PostgreSQL's array text. */
-export function lowestOf(ledger: LedgerEntries): readonly [string, string] {
-  const lowest = lowestBySource(ledger);
-  return [
-    integerArray(lowest.map(([source]) => source)),
-    integerArray(lowest.map(([, sequence]) => sequence)),
-  ];
-}
-
-const LOOK_PRUNED = {
-  name: "state_tables_look_pruned",
-  types: ["int[]", "bigint[]"],
-  text: (args: readonly string[]): string => `SELECT ${mayBePrunedSql(args)} AS "mayBePruned"`,
-};
-
-/** {@linkcode LOOK_PRUNED} with parameters. */
-const LOOK_PRUNED_TEXT = LOOK_PRUNED.text(["$1", "$2"]);
-
-/** What {@linkcode lookPrunedText} answers with. */
-interface PrunedLook {
-  /** Entries just inserted may be of messages that were pruned: the slow way tells. */
-  readonly mayBePruned: boolean;
-}
-
-/**
- * The statement to follow the inserts in a query that holds others as well: it answers with one row
- * of {@linkcode PrunedLook}.
- */
-export async function lookPrunedText(session: Session, ledger: LedgerEntries): Promise<string> {
-  return await session.callText(LOOK_PRUNED, lowestOf(ledger).map((array) => `'${array}'`));
-}
-
-async function mayBePruned(session: Session, ledger: LedgerEntries): Promise<boolean> {
-  if (ledger.bySource.length === 0) return false;
-  const [look] = await session.query<PrunedLook>(LOOK_PRUNED_TEXT, lowestOf(ledger));
-  return look?.mayBePruned !== false;
 }
 
 /**
@@ -293,7 +140,8 @@ export async function insertEntries(session: Session, ledger: LedgerEntries): Pr
 /** True when the ledger, and no unique index of anybody else, knows a message already. */
 export function isDuplicateEntry(error: unknown): boolean {
   return error instanceof StatementError && error.sqlState === "23505" &&
-    error.schema === "state_tables" && error.table === "delivered";
+    error.schema === "state_tables" &&
+    (error.table === "delivered" || error.table === "delivered_range");
 }
 
 /**
@@ -325,7 +173,7 @@ export async function insertMissingEntries(
 }
 
 /**
- * Adds the messages whose entries were inserted anew behind the pruner; see {@linkcode mayBePrunedSql}.
+ * Adds the messages whose entries were inserted anew behind the pruner; see ledger_looks.ts.
  * Such an entry stays in the ledger: it is one for a rare race, and says what is true.
  */
 async function addPruned(
@@ -372,12 +220,13 @@ async function assertKept(
   }
 }
 
-/** Selects those that are neither in the ledger nor below the end of what was pruned. */
+/** Selects those that neither have an entry, nor stand in a range, nor were pruned. */
 function absentText(group: SourceEntries): string {
   const [source, sequences, times] = argumentsOf(group);
   return `SELECT FROM unnest(${sequences}::bigint[], ${times}::bigint[]) u(seq, ns)
     WHERE NOT EXISTS (SELECT FROM state_tables.delivered d
         WHERE d.source = ${source} AND d.seq = u.seq AND d.stored_ns = u.ns)
+      AND (u.ns = ${storedInRange(String(source), "u.seq")}) IS NOT TRUE
       AND NOT EXISTS (SELECT FROM state_tables.source s
         WHERE s.id = ${source} AND u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns)`;
 }

@@ -9,6 +9,7 @@
  */
 import type { StreamOrigin } from "../ingest/delivery.ts";
 import type { AckFloor, LedgerKeeper } from "../ingest/ports.ts";
+import { RANGE_MAX } from "./ledger_range_sql.ts";
 import type { LedgerVacuum } from "./ledger_vacuum.ts";
 import { ADVISORY_LOCK_CLASS } from "./migrations.ts";
 import type { Session } from "./session.ts";
@@ -16,6 +17,9 @@ import type { SessionPool } from "./session_pool.ts";
 import { recordShared, type SourceIds } from "./source_ids.ts";
 import { storeUnavailable } from "./statement_error.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
+
+/** A range takes the space of about so many entries. */
+const RANGE_ENTRIES = 20;
 
 /** Sequences pruned in one transaction: a fraction of a second, so that vacuum can follow. */
 const CHUNK_SEQUENCES = 50_000;
@@ -26,8 +30,17 @@ const CHUNK_SEQUENCES = 50_000;
  */
 const RECORD =
   `INSERT INTO state_tables.ack_floor (source, consumer_created, floor, floor_stored_ns)
-  SELECT $1::int, $2::text, $3::bigint, d.stored_ns FROM state_tables.delivered d
-  WHERE d.source = $1::int AND d.seq <= $3::bigint ORDER BY d.seq DESC, d.stored_ns DESC LIMIT 1
+  SELECT $1::int, $2::text, $3::bigint, last.ns FROM (
+    (SELECT d.seq, d.stored_ns AS ns FROM state_tables.delivered d
+      WHERE d.source = $1::int AND d.seq <= $3::bigint
+      ORDER BY d.seq DESC, d.stored_ns DESC LIMIT 1)
+    UNION ALL
+    (SELECT e.seq, r.stored_ns[(e.seq - r.seq + 1)::int] FROM state_tables.delivered_range r
+      CROSS JOIN LATERAL (SELECT
+        least($3::bigint, r.seq + pg_catalog.cardinality(r.stored_ns) - 1) AS seq) e
+      WHERE r.source = $1::int AND r.seq <= $3::bigint
+      ORDER BY r.seq DESC LIMIT 1)) last
+  ORDER BY last.seq DESC, last.ns DESC LIMIT 1
   ON CONFLICT DO NOTHING`;
 
 const TRY_LOCK = `SELECT pg_catalog.pg_try_advisory_xact_lock(
@@ -35,8 +48,10 @@ const TRY_LOCK = `SELECT pg_catalog.pg_try_advisory_xact_lock(
 
 /** The best floor of this incarnation that is old enough, and where the last chunk ended. */
 const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs",
-    coalesce(s.pruned_seq, (SELECT min(d.seq) - 1 FROM state_tables.delivered d
-      WHERE d.source = $1::int), 0) AS "from"
+    coalesce(s.pruned_seq, least(
+      (SELECT min(d.seq) FROM state_tables.delivered d WHERE d.source = $1::int),
+      (SELECT min(r.seq) FROM state_tables.delivered_range r WHERE r.source = $1::int)) - 1, 0)
+      AS "from"
   FROM state_tables.ack_floor f JOIN state_tables.source s ON s.id = f.source
   WHERE f.source = $1::int AND f.consumer_created = $2::text
     AND f.seen_at <= now() - $3::float8 * interval '1 millisecond'
@@ -126,24 +141,33 @@ export class LedgerPruner implements LedgerKeeper {
     if (floor <= from) return false;
     const chunkEnd = from + BigInt(CHUNK_SEQUENCES);
     const to = chunkEnd < floor ? chunkEnd : floor;
-    this.#vacuum.notePruned(
-      await session.modify(pruneText(source, { from, to, storedNs: BigInt(target.storedNs) })),
-    );
+    const bounds = { source, from, to, storedNs: BigInt(target.storedNs) };
+    this.#vacuum.notePruned(await session.modify(pruneEntriesText(bounds)));
+    this.#vacuum.notePruned(await session.modify(pruneRangesText(bounds)) * RANGE_ENTRIES);
     await session.query(REMEMBER, [source, String(to), target.storedNs]);
     await session.query(FORGET, [source, consumerCreated, target.floor]);
     return to < floor;
   }
 }
 
+/** What is pruned: sequences above `from`, up to `to`, stored no later than `storedNs`. */
+interface PruneBounds {
+  readonly source: number;
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly storedNs: bigint;
+}
+
 /** With the values in the text, as only such a statement tells how many entries it deleted. */
-function pruneText(
-  source: number,
-  { from, to, storedNs }: {
-    readonly from: bigint;
-    readonly to: bigint;
-    readonly storedNs: bigint;
-  },
-): string {
+function pruneEntriesText({ source, from, to, storedNs }: PruneBounds): string {
   return `DELETE FROM state_tables.delivered
   WHERE source = ${source} AND seq > ${from} AND seq <= ${to} AND stored_ns <= ${storedNs}`;
+}
+
+/** Ranges that end there; one that goes on is pruned with its last message. */
+function pruneRangesText({ source, from, to, storedNs }: PruneBounds): string {
+  return `DELETE FROM state_tables.delivered_range r
+  WHERE r.source = ${source} AND r.seq > ${from} - ${RANGE_MAX} AND r.seq <= ${to}
+    AND r.seq + pg_catalog.cardinality(r.stored_ns) - 1 <= ${to}
+    AND (SELECT max(u.ns) FROM unnest(r.stored_ns) u(ns)) <= ${storedNs}`;
 }

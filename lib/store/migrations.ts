@@ -10,8 +10,11 @@ import type { Session } from "./session.ts";
 import { StatementError, storeUnavailable } from "./statement_error.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 
-/** Version of the tables that this program makes and understands. */
-const VERSION = 1;
+/**
+ * Version of the tables that this program makes and understands. 2 has ranges (`delivered_range`): a
+ * program that does not look there would write their messages again.
+ */
+const VERSION = 2;
 
 /** First key of our advisory locks; the second is 0 for the schema, else a hash of the table. */
 export const ADVISORY_LOCK_CLASS = 0x53544142; // "STAB"
@@ -32,6 +35,19 @@ const DELIVERED = `CREATE TABLE state_tables.delivered (
 -- Pruned at one end and filled at the other: vacuum by count, not by share of the table.
 WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
   autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 500000)`;
+
+/**
+ * Consecutive messages in one row: of `seq` and those behind it the stored times. Inline, as they are
+ * written once and hardly ever read.
+ */
+const DELIVERED_RANGE = `CREATE TABLE state_tables.delivered_range (
+  source int NOT NULL,
+  seq bigint NOT NULL,
+  stored_ns bigint[] NOT NULL,
+  PRIMARY KEY (source, seq)
+)
+WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2500,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 25000)`;
 
 const ACK_FLOOR = `CREATE TABLE state_tables.ack_floor (
   source int NOT NULL,
@@ -99,6 +115,8 @@ function sourceTable(): string {
   -- entries up to this sequence, stored no later than this, were pruned: such a message is known
   pruned_seq bigint,
   pruned_ns bigint,
+  -- messages up to this sequence may stand in delivered_range
+  range_end bigint,
   UNIQUE (consumer, filter, stream, created)
 )`;
 }
@@ -108,6 +126,7 @@ function tableDefinitions(): ReadonlyMap<string, string> {
   return new Map([
     ["source", sourceTable()],
     ["delivered", DELIVERED],
+    ["delivered_range", DELIVERED_RANGE],
     ["ack_floor", ACK_FLOOR],
     ["rejected", REJECTED],
     ["schema_change", SCHEMA_CHANGE],
@@ -124,6 +143,9 @@ const RIGHTS: readonly (readonly [table: string, rights: string])[] = [
   ["delivered", "SELECT"],
   ["delivered", "INSERT"],
   ["delivered", "DELETE"],
+  ["delivered_range", "SELECT"],
+  ["delivered_range", "INSERT"],
+  ["delivered_range", "DELETE"],
   ["ack_floor", "SELECT"],
   ["ack_floor", "INSERT"],
   ["ack_floor", "DELETE"],
@@ -155,7 +177,7 @@ export async function ensureSchema(
   timeouts: TransactionTimeouts,
 ): Promise<readonly string[]> {
   try {
-    const made = await areTablesThere(session) ? [] : await createMissing(session, timeouts);
+    const made = await isUpToDate(session) ? [] : await createMissing(session, timeouts);
     checkVersion(await readVersion(session));
     await checkRights(session);
     return made;
@@ -164,9 +186,10 @@ export async function ensureSchema(
   }
 }
 
-async function areTablesThere(session: Session): Promise<boolean> {
+async function isUpToDate(session: Session): Promise<boolean> {
   const found = await readTables(session);
-  return [...tableDefinitions().keys()].every((name) => found.has(name));
+  if (![...tableDefinitions().keys()].every((name) => found.has(name))) return false;
+  return (await readVersion(session)).version >= VERSION;
 }
 
 async function createMissing(
@@ -196,7 +219,22 @@ async function createTables(session: Session): Promise<readonly string[]> {
   if (schemas.length === 0) await session.execute("CREATE SCHEMA state_tables");
   const missing = [...tableDefinitions()].filter(([name]) => !found.has(name));
   for (const [, statements] of missing) await session.execute(statements);
+  await upgrade(session);
   return missing.map(([name]) => name);
+}
+
+/** Brings tables of an older version up to this one; their rows stay. */
+async function upgrade(session: Session): Promise<void> {
+  const columns = await session.queryOnce(
+    `SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'state_tables' AND c.relname = 'source' AND a.attname = 'range_end'`,
+  );
+  if (columns.length === 0) {
+    await session.execute("ALTER TABLE state_tables.source ADD COLUMN range_end bigint");
+  }
+  if ((await readVersion(session)).version >= VERSION) return;
+  await session.execute(`INSERT INTO state_tables.version VALUES (${VERSION}, ${VERSION})`);
 }
 
 async function readTables(session: Session): Promise<ReadonlySet<string>> {

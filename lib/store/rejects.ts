@@ -4,7 +4,8 @@
  */
 import { storedNs, type StreamOrigin } from "../ingest/delivery.ts";
 import type { KnownMessage, Reject } from "../ingest/ports.ts";
-import { indexOf, keyArrays, type LedgerEntries, narrowed } from "./ledger_entries.ts";
+import { keyArrays } from "./ledger_entries.ts";
+import { indexOf, type LedgerEntries, narrowed } from "./ledger_groups.ts";
 import type { Parameter, Session } from "./session.ts";
 
 const COLUMNS = [

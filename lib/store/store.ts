@@ -34,6 +34,7 @@ import { LedgerPruner } from "./ledger_pruner.ts";
 import { LedgerVacuum } from "./ledger_vacuum.ts";
 import { ensureSchema } from "./migrations.ts";
 import { openSession } from "./open_session.ts";
+import { RangeEnds } from "./range_ends.ts";
 import { PostgresRejectShelf } from "./reject_shelf.ts";
 import type { Session } from "./session.ts";
 import { SessionPool } from "./session_pool.ts";
@@ -186,8 +187,9 @@ function assemble(parts: {
   const { timeouts, tableGrants, clock, log, prepare } = options;
   const sourceIds = new SourceIds();
   const ledger = new PostgresLedger(pool, timeouts, sourceIds, schema);
-  const writer = new FlushWriter(pool, timeouts, sourceIds);
-  const groups = new GroupWriter(pool, timeouts, sourceIds);
+  const writing = { pool, timeouts, sourceIds, rangeEnds: new RangeEnds(clock) };
+  const writer = new FlushWriter(writing);
+  const groups = new GroupWriter(writing);
   const flushes = new FlushGroups({
     writeOne: (flush, pace) => writer.write(flush, pace),
     writeGroup: (small) => groups.write(small),

@@ -8,14 +8,9 @@ import type { TableIdentity } from "../ingest/ports.ts";
 import { commentFor, isClaimOf } from "../schema/column_keys.ts";
 import { tableNames } from "../schema/identifiers.ts";
 import type { TableDescription } from "../schema/table_description.ts";
-import {
-  LEDGER_IS_PLAIN,
-  type LedgerEntries,
-  lowestBySource,
-  lowestOf,
-  nonePrunedSql,
-  notPrunedSql,
-} from "./ledger_entries.ts";
+import { LEDGER_IS_PLAIN } from "./ledger_entries.ts";
+import type { LedgerEntries } from "./ledger_groups.ts";
+import { lowestBySource, lowestOf, noneKnownSql, notKnownSql } from "./ledger_looks.ts";
 import type { NamedStatement, Session } from "./session.ts";
 import { failUnless, qualifiedName, quoteLiteral, textArray } from "./sql_text.ts";
 import { TryAgain } from "./try_again.ts";
@@ -124,7 +119,7 @@ function assertPlanStatement(look: {
       AND NOT pg_catalog.row_security_active(${table})
       AND ${look.sql(args)}
       AND (${areCounted}::boolean OR ${LEDGER_IS_PLAIN})`,
-          `'another table or ledger, or messages pruned: ', ${table}`,
+          `'another table or ledger, or messages known: ', ${table}`,
         )
       } AS "isAsPlanned"`;
     },
@@ -134,14 +129,14 @@ function assertPlanStatement(look: {
 /** For messages of one source, as almost always. */
 const ASSERT_PLAN = assertPlanStatement({
   name: "state_tables_assert_plan",
-  types: ["int", "bigint"],
-  sql: notPrunedSql,
+  types: ["int", "bigint", "boolean"],
+  sql: notKnownSql,
 });
 
 const ASSERT_PLAN_OF_SOURCES = assertPlanStatement({
   name: "state_tables_assert_plan_of_sources",
-  types: ["int[]", "bigint[]"],
-  sql: nonePrunedSql,
+  types: ["int[]", "bigint[]", "boolean"],
+  sql: noneKnownSql,
 });
 
 /** A relation that has one of the names asked for. */
@@ -229,22 +224,33 @@ export function checkPlansText(
 /**
  * The check as a statement for a query that holds others as well, behind the lock and the inserts into
  * the ledger: it answers with one row, or fails (see {@linkcode failUnless}) when the plan is stale,
- * row-level security applies, the messages may have been pruned, or their entries may be missing.
+ * row-level security applies, the messages may have been pruned or stand in a range, or their entries
+ * may be missing.
  *
  * @param look.areCounted the entries are known to be there; else the ledger has to be plain
+ * @param look.areConfirmed the end of the transaction makes sure that no range has the messages
  */
 export async function assertPlanText(
   session: Session,
   table: TableDescription,
-  { ledger, areCounted }: { readonly ledger: LedgerEntries; readonly areCounted: boolean },
+  { ledger, areCounted, areConfirmed }: {
+    readonly ledger: LedgerEntries;
+    readonly areCounted: boolean;
+    readonly areConfirmed: boolean;
+  },
 ): Promise<string> {
-  const plan = [quoteLiteral(qualifiedName(table)), quoteLiteral(table.fingerprint)];
+  const plan = [
+    quoteLiteral(qualifiedName(table)),
+    quoteLiteral(table.fingerprint),
+    String(areCounted),
+  ];
   const [first, ...others] = lowestBySource(ledger);
+  const end = String(areConfirmed);
   if (first !== undefined && others.length === 0) {
-    return await session.callText(ASSERT_PLAN, [...plan, String(areCounted), ...first.map(String)]);
+    return await session.callText(ASSERT_PLAN, [...plan, ...first.map(String), end]);
   }
   const lowest = lowestOf(ledger).map(quoteLiteral);
-  return await session.callText(ASSERT_PLAN_OF_SOURCES, [...plan, String(areCounted), ...lowest]);
+  return await session.callText(ASSERT_PLAN_OF_SOURCES, [...plan, ...lowest, end]);
 }
 
 /**

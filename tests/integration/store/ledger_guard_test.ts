@@ -36,6 +36,7 @@ testOnBoth("write() lands again when the ledger's schema was dropped", async (fi
   assert.deepEqual(line?.fields.tables, [
     "source",
     "delivered",
+    "delivered_range",
     "ack_floor",
     "rejected",
     "schema_change",

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type MessageIdentity, storedNs } from "../../../lib/ingest/delivery.ts";
 import { ledgerCopy } from "../../../lib/store/ledger_copy.ts";
-import type { LedgerEntries, SourceEntries } from "../../../lib/store/ledger_entries.ts";
+import type { LedgerEntries, SourceEntries } from "../../../lib/store/ledger_groups.ts";
 import { ORIGIN } from "../../support/deliveries.ts";
 
 const ENTRY_BYTES = 34;

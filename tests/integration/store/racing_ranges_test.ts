@@ -1,0 +1,195 @@
+/**
+ * Two that hold the same message at the same time, as a range or as an entry: the later one to commit
+ * sees the other, and one of them writes it.
+ */
+import assert from "node:assert/strict";
+import { StoreUnavailableError } from "../../../lib/errors.ts";
+import {
+  committed,
+  describeTable,
+  flushOf,
+  identity,
+  openFixture,
+  ORIGIN,
+  rejectOf,
+} from "./store_fixture.ts";
+import {
+  closeGate,
+  knownOf,
+  ledgerOf,
+  MANY,
+  message,
+  messagesFrom,
+  numbers,
+  ONE,
+  openKnowing,
+  openOther,
+  rowsOf,
+  server,
+  tableOf,
+  waitForWaiting,
+  writeRanges,
+} from "./range_fixture.ts";
+
+Deno.test("write() of an entry notices a range that was committed meanwhile", async () => {
+  await using fixture = await openFixture(server, ONE);
+  const { sql, store } = fixture;
+  const table = await writeRanges(fixture);
+  const slow = await tableOf(fixture, "slow");
+  await using other = await openKnowing(fixture, table);
+  const gate = await closeGate(fixture, "slow");
+  const writing = store.tables.write(flushOf(slow, [message(700)]));
+  await gate.reached();
+  committed(await other.tables.write(flushOf(table, messagesFrom(501))));
+  assert.equal((await sql`select from state_tables.delivered_range`).length, 6);
+  await gate.open();
+  assert.deepEqual(knownOf(await writing), [0]);
+  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [2 * MANY, 2 * MANY]);
+});
+
+Deno.test("write() of a range notices an entry that was committed meanwhile", async () => {
+  await using fixture = await openFixture(server, ONE);
+  const { store } = fixture;
+  const table = await writeRanges(fixture);
+  const slow = await tableOf(fixture, "slow");
+  await using other = await openOther(fixture);
+  const gate = await closeGate(fixture, "slow");
+  const writing = store.tables.write(flushOf(slow, messagesFrom(501)));
+  await gate.reached();
+  committed(await other.tables.write(flushOf(table, [message(700)])));
+  await gate.open();
+  assert.deepEqual(knownOf(await writing), [199]);
+  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [2 * MANY, 2 * MANY]);
+});
+
+Deno.test("write() of a range notices another range that was committed meanwhile", async () => {
+  await using fixture = await openFixture(server, ONE);
+  const { store } = fixture;
+  const table = await writeRanges(fixture);
+  const slow = await tableOf(fixture, "slow");
+  await using other = await openKnowing(fixture, table);
+  const gate = await closeGate(fixture, "slow");
+  const writing = store.tables.write(flushOf(slow, messagesFrom(501)));
+  await gate.reached();
+  committed(await other.tables.write(flushOf(table, messagesFrom(700))));
+  await gate.open();
+  assert.deepEqual(knownOf(await writing), numbers(199, MANY));
+  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [MANY + 699, MANY + 699]);
+});
+
+Deno.test("write() step by step notices a range that was committed meanwhile", async () => {
+  await using fixture = await openFixture(server, ONE);
+  const { store } = fixture;
+  const table = await writeRanges(fixture);
+  const slow = await tableOf(fixture, "slow");
+  await using other = await openKnowing(fixture, table);
+  const gate = await closeGate(fixture, "slow");
+  const writing = store.tables.write(
+    flushOf(slow, [message(700)], { rejects: [rejectOf(identity(700), 1)] }),
+  );
+  await gate.reached();
+  committed(await other.tables.write(flushOf(table, messagesFrom(501))));
+  await gate.open();
+  assert.deepEqual(knownOf(await writing), [0]);
+  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [2 * MANY, 2 * MANY]);
+});
+
+const COMMITTED_TOGETHER = [
+  ["a range", messagesFrom(501), "an entry", [message(700)]],
+  ["an entry", [message(700)], "a range", messagesFrom(501)],
+  ["a range", messagesFrom(501), "a range", messagesFrom(700)],
+] as const;
+
+for (const [first, messages, second, others] of COMMITTED_TOGETHER) {
+  Deno.test(`write() of ${second} waits for the COMMIT of ${first}, and looks then`, async () => {
+    await using fixture = await openFixture(server, ONE);
+    const { sql, store } = fixture;
+    const table = await writeRanges(fixture);
+    const slow = await tableOf(fixture, "slow");
+    await using other = await openKnowing(fixture, table);
+    const gate = await closeGate(fixture, "slow", "commit");
+    const committing = store.tables.write(flushOf(slow, messages));
+    await gate.reached();
+    const waiting = other.tables.write(flushOf(table, others));
+    await waitForWaiting(sql, 2);
+    await gate.open();
+    assert.deepEqual(knownOf(await committing), []);
+    const both = others.filter(({ sequence }) => messages.some((one) => one.sequence === sequence));
+    assert.ok(both.length > 0);
+    assert.equal(knownOf(await waiting).length, both.length);
+    const written = MANY + messages.length + others.length - both.length;
+    assert.deepEqual(await rowsOf(fixture, "t", "slow"), [written, written]);
+  });
+}
+
+Deno.test("write() blames no table for a ledger whose turn does not come", async () => {
+  for (const messages of [messagesFrom(501), [message(700)]]) {
+    await using fixture = await openFixture(server, {
+      ...ONE,
+      timeouts: { lockMs: 200, statementMs: 30_000 },
+    });
+    const table = await writeRanges(fixture);
+    const { sql, store } = fixture;
+    await sql.begin(async (holder) => {
+      await holder`select pg_advisory_xact_lock(${0x53544143}, id) from state_tables.source`;
+      await assert.rejects(
+        store.tables.write(flushOf(table, messages)),
+        (error) =>
+          error instanceof StoreUnavailableError && /confirm the ledger/.test(error.message),
+      );
+    });
+    committed(await store.tables.write(flushOf(table, messages)));
+    const written = MANY + messages.length;
+    assert.deepEqual(await rowsOf(fixture, "t"), [written, written]);
+  }
+});
+
+Deno.test("write() notices a range that was committed and pruned meanwhile", async () => {
+  for (const messages of [messagesFrom(601, 300), [message(700)]]) {
+    await using fixture = await openFixture(server, ONE);
+    const { store } = fixture;
+    const table = await writeRanges(fixture);
+    const slow = await tableOf(fixture, "slow");
+    await using other = await openKnowing(fixture, table);
+    const gate = await closeGate(fixture, "slow");
+    const writing = store.tables.write(flushOf(slow, messages));
+    await gate.reached();
+    committed(await other.tables.write(flushOf(table, messagesFrom(501))));
+    await other.pruner.recordFloor({ origin: ORIGIN, sequence: 2 * MANY });
+    while (await other.pruner.prune(ORIGIN, 0));
+    assert.deepEqual(await ledgerOf(fixture), [0, 0, 0]);
+    await gate.open();
+    assert.deepEqual(knownOf(await writing), numbers(0, messages.length));
+    assert.deepEqual(await rowsOf(fixture, "t", "slow"), [2 * MANY, 2 * MANY]);
+  }
+});
+
+Deno.test("write() of ranges in three instances at once lands each row once", async () => {
+  await using fixture = await openFixture(server, ONE);
+  await writeRanges(fixture);
+  await using second = await openOther(fixture);
+  await using third = await openOther(fixture);
+  const table = await describeTable(fixture.store, "t");
+  const stores = [fixture.store, second, third];
+  for (let round = 0; round < 12; round++) {
+    const first = MANY + round * 1_000 + 1;
+    const flushes = [
+      messagesFrom(first, 700),
+      messagesFrom(first + 300, 700),
+      messagesFrom(first + 100, 300).filter(({ sequence }) => sequence % 3 === 0),
+      messagesFrom(first, 1_000).filter(({ sequence }) => sequence % 500 > 50),
+    ];
+    await Promise.all(
+      flushes.map((messages, at) =>
+        stores[(at + round) % 3]?.tables.write(flushOf(table, messages))
+      ),
+    );
+    // What nobody has written yet.
+    await fixture.store.tables.write(flushOf(table, messagesFrom(first, 1_000)));
+  }
+  const written = MANY + 12_000;
+  assert.deepEqual(await rowsOf(fixture, "t"), [written, written]);
+  const [ranges = 0, , messages] = await ledgerOf(fixture);
+  assert.ok(ranges > 10, `${ranges} ranges`);
+  assert.equal(messages, written);
+});
