@@ -19,7 +19,7 @@ import type { TableDescription } from "../schema/table_description.ts";
 import { copyRows } from "./copy_rows.ts";
 import { directFlush, writeDirectly } from "./direct_flush.ts";
 import { type Isolation, writeIsolated } from "./isolation.ts";
-import { confirmEntries } from "./ledger_confirm.ts";
+import { confirmStepsTexts, isUnconfirmed } from "./ledger_confirm.ts";
 import { insertEntries, insertMissingEntries, isDuplicateEntry } from "./ledger_entries.ts";
 import { groupBySource, type LedgerEntries } from "./ledger_groups.ts";
 import type { RangeEnds } from "./range_ends.ts";
@@ -109,6 +109,8 @@ export class FlushWriter {
           case "called-off":
             return { kind: error.why };
           case "known-messages":
+            // A range that was refused may be one that the ledger does not allow any more.
+            await this.#lookForRanges(session, ledger);
             care = { ...care, skipKnown: true };
             break;
           case "refused-rows":
@@ -150,15 +152,18 @@ export class FlushWriter {
     ledger: LedgerEntries,
     care: Care,
   ): Promise<Committed> {
+    const known = new Set<number>();
     try {
       return await inTransaction(
         session,
         this.#timeouts,
-        () => writeEverything(session, flush, ledger, care),
+        () => writeEverything(session, { flush, ledger, care, known }),
+        () => confirmStepsTexts(ledger, known),
       );
     } catch (error) {
-      // The steps translate their own errors: what is left came from BEGIN or COMMIT.
+      // The steps translate their own errors: what is left came from BEGIN, COMMIT, or what goes with it.
       if (!(error instanceof StatementError)) throw error;
+      if (isUnconfirmed(error)) throw new TryAgain("known-messages");
       // A deferred constraint speaks at COMMIT.
       if (error.kind === "data" && !care.isolate) throw new TryAgain("refused-rows");
       throw tableUnavailable(error, "commit the flush", flush.table?.name ?? "");
@@ -175,15 +180,22 @@ function refuseOtherKinds(table: TableDescription): void {
   });
 }
 
+/** A try at a flush. */
+interface Try {
+  readonly flush: Flush;
+  readonly ledger: LedgerEntries;
+  readonly care: Care;
+  /** Indexes of messages that the ledger knows, once it was asked. */
+  readonly known: Set<number>;
+}
+
 /** The statements between BEGIN and COMMIT. */
 async function writeEverything(
   session: Session,
-  flush: Flush,
-  ledger: LedgerEntries,
-  care: Care,
+  { flush, ledger, care, known: knownIndexes }: Try,
 ): Promise<Committed> {
   const replayed = await lockRejects(session, flush);
-  const knownIndexes = await writeLedger(session, ledger, care);
+  for (const index of await writeLedger(session, ledger, care)) knownIndexes.add(index);
   const skipped = knownIndexes.union(replayed.gone);
   const ranges = freshRanges(flush.messages, skipped);
   const { table } = flush;
@@ -198,7 +210,6 @@ async function writeEverything(
   ];
   const known = await writeRejects(session, ledger, rejects, knownIndexes);
   await settleRejects(session, replayed, rejects);
-  await confirmLedger(session, ledger, knownIndexes);
   const gone = [...replayed.gone].flatMap((index) => flush.messages.replays.get(index) ?? []);
   return { kind: "committed", rowsWritten: written.rowsWritten, rejects, known, gone };
 }
@@ -216,21 +227,6 @@ async function writeLedger(
     throw storeUnavailable(error, "write the ledger");
   }
   throw new TryAgain("known-messages");
-}
-
-/** Comes last: see ledger_confirm.ts. */
-async function confirmLedger(
-  session: Session,
-  ledger: LedgerEntries,
-  known: ReadonlySet<number>,
-): Promise<void> {
-  let isConfirmed: boolean;
-  try {
-    isConfirmed = await confirmEntries(session, ledger, known);
-  } catch (error) {
-    throw storeUnavailable(error, "confirm the ledger");
-  }
-  if (!isConfirmed) throw new TryAgain("known-messages");
 }
 
 /**

@@ -2,7 +2,6 @@
  * What the start asks of the ledger, and the messages that belong to no table. The entries of
  * flushes are written in the flush's own transaction.
  */
-import { StoreUnavailableError } from "../errors.ts";
 import type { StreamOrigin } from "../ingest/delivery.ts";
 import type {
   KnownMessage,
@@ -12,7 +11,7 @@ import type {
   SharedFloor,
   StartPosition,
 } from "../ingest/ports.ts";
-import { confirmEntries } from "./ledger_confirm.ts";
+import { confirmStepsTexts } from "./ledger_confirm.ts";
 import { insertMissingEntries } from "./ledger_entries.ts";
 import { groupBySource } from "./ledger_groups.ts";
 import { insertRejects, summarizeKnown } from "./rejects.ts";
@@ -114,14 +113,19 @@ export class PostgresLedger implements Ledger {
     try {
       const identities = rejects.map(({ identity }) => identity);
       const ledger = await groupBySource(session, this.#sourceIds, identities);
-      return await inTransaction(session, this.#timeouts, async () => {
-        const known = await insertMissingEntries(session, ledger);
+      let known: ReadonlySet<number> = new Set();
+      const write = async (): Promise<readonly KnownMessage[]> => {
+        known = await insertMissingEntries(session, ledger);
         const fresh = rejects.filter((_, index) => !known.has(index));
         await insertRejects(session, fresh, ledger.sourceOf);
-        const messages = await summarizeKnown(session, ledger, known);
-        if (await confirmEntries(session, ledger, known)) return messages;
-        throw new StoreUnavailableError("Cannot keep rejects as other writers got in between");
-      });
+        return await summarizeKnown(session, ledger, known);
+      };
+      return await inTransaction(
+        session,
+        this.#timeouts,
+        write,
+        () => confirmStepsTexts(ledger, known),
+      );
     } catch (error) {
       throw storeUnavailable(error, "keep rejects");
     }

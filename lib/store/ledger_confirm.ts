@@ -17,10 +17,14 @@ import { lowestBySource, notKnownSql } from "./ledger_looks.ts";
 import { isInRange, RANGE_MAX, storedInRange } from "./ledger_range_sql.ts";
 import type { RangedEntries } from "./ledger_ranges.ts";
 import type { Session } from "./session.ts";
-import { failUnless, integerArray } from "./sql_text.ts";
+import { FAILED_CONDITION, failUnless, integerArray } from "./sql_text.ts";
+import { StatementError } from "./statement_error.ts";
 
 /** First key of the locks; the second is the source. */
 const LOCK_CLASS = 0x53544143; // "STAC"
+
+/** What PostgreSQL quotes when a look fails. */
+const UNCONFIRMED = "messages in ranges, of source ";
 
 /** Statements for a query that holds others as well, right before its COMMIT. */
 export interface Confirmation {
@@ -50,7 +54,7 @@ const CONFIRM_ENTRIES = {
         `NOT EXISTS (SELECT FROM unnest(${sequences}::bigint[]) u(seq)
           WHERE ${isInRange(`${source}::int`, "u.seq")})
         AND ${notKnownSql([source, lowest, "true"])}`,
-        `'entries in ranges, of source ', ${source}`,
+        `'${UNCONFIRMED}', ${source}`,
       )
     } AS "isConfirmed"`,
 };
@@ -146,33 +150,39 @@ function joined(ranges: readonly (readonly [number, number])[]): readonly [numbe
 }
 
 /**
- * Confirms entries that were written step by step, as the last statements of a transaction: false when
- * a range has one of the messages, so that everything is to be rolled back. Other than the statements
- * above it tells messages by their stored times, too.
+ * The statements for entries that were written step by step, to go with their COMMIT. Other than those
+ * above they tell messages by their stored times, too. They fail as {@linkcode isUnconfirmed} tells.
  *
  * @param known indexes of messages that were not written
  */
-export async function confirmEntries(
-  session: Session,
+export function confirmStepsTexts(
   { bySource }: LedgerEntries,
   known: ReadonlySet<number>,
-): Promise<boolean> {
+): readonly string[] {
   const written = bySource.map((group) => narrowed(group, (index) => !known.has(index)))
     .filter(({ identities }) => identities.length > 0);
-  if (written.length === 0) return true;
-  await session.queryOnce(lockText(written.map(({ source }) => source), "shared"));
-  for (const group of written) {
-    const found = await session.queryOnce(foundText(group));
-    if (found.length > 0) return false;
-  }
-  return true;
+  if (written.length === 0) return [];
+  return [
+    lockText(written.map(({ source }) => source), "shared"),
+    ...written.map((group) =>
+      `SELECT ${
+        failUnless(`NOT EXISTS (${foundText(group)})`, `'${UNCONFIRMED}', ${group.source}`)
+      }`
+    ),
+  ];
 }
 
-/** Answers with a row when a range has one of them, or had before it was pruned. */
+/** A range has one of the messages, or had before it was pruned. */
 function foundText(group: SourceEntries): string {
   const [source = "", sequences, times] = argumentsOf(group);
   return `SELECT FROM unnest(${sequences}::bigint[], ${times}::bigint[]) u(seq, ns)
     JOIN state_tables.source s ON s.id = ${source}
     WHERE (u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns)
-      OR u.ns = ${storedInRange("s.id", "u.seq")} LIMIT 1`;
+      OR u.ns = ${storedInRange("s.id", "u.seq")}`;
+}
+
+/** {@linkcode confirmStepsTexts} found a message in a range; nothing is committed. */
+export function isUnconfirmed(error: unknown): boolean {
+  return error instanceof StatementError && error.sqlState === FAILED_CONDITION &&
+    error.message.includes(UNCONFIRMED);
 }

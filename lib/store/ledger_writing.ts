@@ -4,10 +4,10 @@
  * where they are consecutive; few by an INSERT that nothing proves complete; others by one that is
  * counted.
  */
-import { areFew, insertAllText, insertFewText, isDuplicateEntry } from "./ledger_entries.ts";
-import type { LedgerEntries } from "./ledger_groups.ts";
 import { type Confirmation, confirmEntriesText, confirmRangesText } from "./ledger_confirm.ts";
 import { LEDGER_COPY, ledgerCopy } from "./ledger_copy.ts";
+import { areFew, insertAllText, insertFewText, isDuplicateEntry } from "./ledger_entries.ts";
+import type { LedgerEntries } from "./ledger_groups.ts";
 import { isGone } from "./ledger_guard.ts";
 import { RANGE_COPY, rangeCopy, type RangedEntries, rangedEntries } from "./ledger_ranges.ts";
 import type { RangeEnds } from "./range_ends.ts";

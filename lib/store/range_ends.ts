@@ -29,8 +29,9 @@ const STEP_FORGOTTEN_MS = 10_000;
 /** Longest wait for open transactions with entries, in milliseconds: all that come wait, too. */
 const WAIT_MS = 50;
 
-/** Not tried again for so long when that was in vain, in milliseconds. */
-const PAUSE_MS = 10_000;
+/** Not tried again for so long when that was in vain, in milliseconds: doubled each time, up to the last. */
+const PAUSE_MIN_MS = 250;
+const PAUSE_MAX_MS = 16_000;
 
 /** Sources remembered at most; a consumer has one, and a new one when it is remade. */
 const SOURCES_MAX = 1_000;
@@ -42,10 +43,11 @@ interface RangeEnd {
   movedAtMs: number;
   /** Not to be moved before. */
   pausedUntilMs: number;
+  pauseMs: number;
 }
 
-const LOOK = `SELECT s.id, s.range_end AS "end" FROM state_tables.source s
-  WHERE s.id = ANY ($1::int[]) AND s.range_end IS NOT NULL`;
+const LOOK = `SELECT s.id, coalesce(s.range_end, -1) AS "end" FROM state_tables.source s
+  WHERE s.id = ANY ($1::int[])`;
 
 /** See the top of this file. The ledger has the last word: what is known here may be out of date. */
 export class RangeEnds {
@@ -100,12 +102,14 @@ export class RangeEnds {
     } catch (error) {
       if (!(error instanceof StatementError)) throw error;
       await rollBack(session);
-      known.pausedUntilMs = nowMs + PAUSE_MS;
+      known.pausedUntilMs = nowMs + known.pauseMs;
+      known.pauseMs = Math.min(known.pauseMs * 2, PAUSE_MAX_MS);
       return false;
     }
     known.end = Math.max(known.end, sequence + step);
     known.step = step;
     known.movedAtMs = nowMs;
+    known.pauseMs = PAUSE_MIN_MS;
     return true;
   }
 
@@ -113,7 +117,13 @@ export class RangeEnds {
     const known = this.#ends.get(source);
     if (known !== undefined) return known;
     if (this.#ends.size >= SOURCES_MAX) this.#ends.clear();
-    const fresh = { end: -1, step: 0, movedAtMs: -Infinity, pausedUntilMs: -Infinity };
+    const fresh = {
+      end: -1,
+      step: 0,
+      movedAtMs: -Infinity,
+      pausedUntilMs: -Infinity,
+      pauseMs: PAUSE_MIN_MS,
+    };
     this.#ends.set(source, fresh);
     return fresh;
   }

@@ -59,6 +59,8 @@ export async function beginFlushText(
  * Runs `work` in a transaction and commits. Whatever `work` throws rolls everything back and is
  * thrown on.
  *
+ * @param last statements that go together with COMMIT, so that what they lock is not held for as long
+ *   as the program takes to say so: looked up once `work` is done. When one fails, nothing is committed
  * @throws {StatementError} PostgreSQL refused a statement, or the commit: nothing is durable
  * @throws {StoreUnavailableError} connection lost; `commitUnknown` when COMMIT had been sent
  */
@@ -66,6 +68,7 @@ export async function inTransaction<T>(
   session: Session,
   timeouts: TransactionTimeouts,
   work: () => Promise<T>,
+  last: () => readonly string[] = () => [],
 ): Promise<T> {
   let result: T;
   try {
@@ -75,18 +78,19 @@ export async function inTransaction<T>(
     await rollBack(session);
     throw error;
   }
-  await commit(session);
+  await commit(session, last());
   return result;
 }
 
-async function commit(session: Session): Promise<void> {
+async function commit(session: Session, last: readonly string[]): Promise<void> {
   let tag: string;
   try {
-    tag = await session.execute("COMMIT");
+    tag = await session.execute([...last, "COMMIT"].join(";\n"));
   } catch (error) {
-    // An error as the answer means that the transaction was rolled back.
-    if (!(error instanceof StoreUnavailableError)) throw error;
-    throw commitUnknown(error);
+    if (error instanceof StoreUnavailableError) throw commitUnknown(error);
+    // An error as the answer to COMMIT itself means that the transaction was rolled back.
+    if (last.length > 0) await rollBack(session);
+    throw error;
   }
   assertCommitted(tag);
 }

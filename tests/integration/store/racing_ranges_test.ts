@@ -77,6 +77,21 @@ Deno.test("write() of a range notices another range that was committed meanwhile
   assert.deepEqual(await rowsOf(fixture, "t", "slow"), [MANY + 699, MANY + 699]);
 });
 
+Deno.test("write() of more than goes out with its query notices a range of others, too", async () => {
+  await using fixture = await openFixture(server, ONE);
+  const { store } = fixture;
+  const table = await writeRanges(fixture);
+  const slow = await tableOf(fixture, "slow");
+  await using other = await openKnowing(fixture, table);
+  const gate = await closeGate(fixture, "slow");
+  const writing = store.tables.write(flushOf(slow, messagesFrom(501, 20_000)));
+  await gate.reached();
+  committed(await other.tables.write(flushOf(table, messagesFrom(20_001))));
+  await gate.open();
+  assert.deepEqual(knownOf(await writing), numbers(19_500, 20_000));
+  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [MANY + 20_000, MANY + 20_000]);
+});
+
 Deno.test("write() step by step notices a range that was committed meanwhile", async () => {
   await using fixture = await openFixture(server, ONE);
   const { store } = fixture;
