@@ -8,7 +8,7 @@
  */
 import type { MessageIdentity } from "../ingest/delivery.ts";
 import { isStoredExact, writeInteger, writeStored } from "./binary_entries.ts";
-import { inOrder, type LedgerEntries } from "./ledger_groups.ts";
+import { inOrder, type LedgerEntries, type SourceEntries } from "./ledger_groups.ts";
 import { RANGE_MAX } from "./ledger_range_sql.ts";
 import { BINARY_HEADER, BINARY_TRAILER } from "./row_ranges.ts";
 
@@ -17,6 +17,9 @@ const STRETCH_MIN = 64;
 
 /** So many in all are worth to wait in turn for the commit; fewer are an entry each. */
 const RANGED_MIN = 256;
+
+/** Messages of so many tables in turn have no stretches: their order is not worth to be found. */
+const SPREAD_MAX = 8;
 
 /** The statement that takes the data. */
 export const RANGE_COPY =
@@ -34,8 +37,7 @@ export interface RangedEntries {
 /** The entries with ranges; null when too few are consecutive. */
 export function rangedEntries({ bySource, sourceOf }: LedgerEntries): RangedEntries | null {
   const [group, ...others] = bySource;
-  if (group === undefined || others.length > 0) return null;
-  if (group.identities.length < RANGED_MIN) return null;
+  if (group === undefined || others.length > 0 || isSpread(group)) return null;
   const { source } = group;
   const identities = inOrder(group.identities);
   const ranges: MessageIdentity[][] = [];
@@ -58,6 +60,18 @@ export function rangedEntries({ bySource, sourceOf }: LedgerEntries): RangedEntr
   if (ranged < RANGED_MIN) return null;
   const restBySource = rest.length === 0 ? [] : [{ source, identities: rest, indexes: null }];
   return { source, ranges, rest: { bySource: restBySource, sourceOf } };
+}
+
+/** Too few, or too far from each other, to be worth to look for stretches. */
+function isSpread({ identities }: SourceEntries): boolean {
+  if (identities.length < RANGED_MIN) return true;
+  let first = Infinity;
+  let last = 0;
+  for (const { sequence } of identities) {
+    if (sequence < first) first = sequence;
+    if (sequence > last) last = sequence;
+  }
+  return last - first >= identities.length * SPREAD_MAX;
 }
 
 /** Where sequences stop to be consecutive, or stored times cannot be written exactly. */

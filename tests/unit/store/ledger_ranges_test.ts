@@ -63,6 +63,11 @@ Deno.test("rangedEntries() makes no ranges of few messages, or of several source
   assert.equal(rangedEntries({ bySource, sourceOf: new Map() }), null);
 });
 
+Deno.test("rangedEntries() looks for no stretches among messages that are far apart", () => {
+  assert.equal(shapeOf([...stretch(1, 300), identityOf(2_409)]), null);
+  assert.notEqual(shapeOf([...stretch(1, 300), identityOf(2_408)]), null);
+});
+
 Deno.test("rangedEntries() makes no ranges that would overlap", () => {
   assert.equal(shapeOf([...stretch(1, 600), identityOf(300, 2)]), null);
 });
