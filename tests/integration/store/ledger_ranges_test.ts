@@ -22,7 +22,6 @@ import {
   numbers,
   ONE,
   openOther,
-  prepareSession,
   rowsOf,
   server,
   tableOf,
@@ -95,12 +94,12 @@ Deno.test("write() makes no ranges while a transaction with entries is open", as
   await using fixture = await openFixture(server, ONE);
   const { sql, store } = fixture;
   const table = await tableOf(fixture);
-  await prepareSession(fixture, store);
+  committed(await store.tables.write(flushOf(table, [message(90_000)])));
   await sql.begin(async (holder) => {
     await holder`insert into state_tables.delivered
       select id, 100000, ${storedNs(identity(100_000))} from state_tables.source`;
     committed(await store.tables.write(flushOf(table, messagesFrom(1))));
-    assert.deepEqual(await ledgerOf(fixture), [0, MANY, MANY]);
+    assert.deepEqual(await ledgerOf(fixture), [0, 1 + MANY, 1 + MANY]);
   });
   assert.equal(await rangeEnd(sql), null);
 });

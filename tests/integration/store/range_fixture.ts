@@ -21,7 +21,7 @@ const servers = [["18", server], ["15", await sharedPostgres("15")]] as const;
 /** Enough to be ranges. */
 export const MANY = 500;
 
-/** One connection, of which a test knows that it has prepared its statements: only then there are ranges. */
+/** One connection, so that waiting flushes go together. */
 export const ONE = { pool: { openMax: 1, idleMax: 1 } };
 
 /** The test's own advisory lock, which holds up rows of a table. */
@@ -142,13 +142,9 @@ export function numbers(from: number, to: number): number[] {
 }
 
 /** A table `t` with messages 1 to `MANY` as ranges. */
-export async function writeRanges(
-  fixture: StoreFixture,
-  store = fixture.store,
-): Promise<TableDescription> {
+export async function writeRanges(fixture: StoreFixture): Promise<TableDescription> {
   const table = await tableOf(fixture);
-  await prepareSession(fixture, store);
-  committed(await store.tables.write(flushOf(table, messagesFrom(1))));
+  committed(await fixture.store.tables.write(flushOf(table, messagesFrom(1))));
   assert.deepEqual(await ledgerOf(fixture), [3, 0, MANY]);
   return table;
 }
@@ -159,16 +155,6 @@ export async function openKnowing(
   table: TableDescription,
 ): Promise<Store & AsyncDisposable> {
   const other = await openOther(fixture);
-  await prepareSession(fixture, other);
   assert.deepEqual(knownOf(await other.tables.write(flushOf(table, [message(1)]))), [0]);
   return other;
-}
-
-/** Has a store of one connection prepare its statements, and forgets what that wrote. */
-export async function prepareSession({ sql }: StoreFixture, store: Store): Promise<void> {
-  await sql`create table if not exists prepared (a int)`;
-  const table = await describeTable(store, "prepared");
-  committed(await store.tables.write(flushOf(table, [message(900_000)])));
-  await sql`delete from state_tables.delivered where seq = 900000`;
-  await sql`truncate prepared`;
 }
