@@ -179,6 +179,11 @@ export const NATS_SCENARIOS: readonly Scenario[] = [
     faults: async (run) => {
       const { streams } = await run.bed.manager();
       await untilWritten(run, "processor-0");
+      // A limit of 0 would be none.
+      await until(
+        async () => (await streams.info(MONITOR_STREAM)).state.messages > 0,
+        "a first status",
+      );
       const { config, state } = await streams.info(MONITOR_STREAM);
       await streams.update(MONITOR_STREAM, {
         ...config,

@@ -138,7 +138,7 @@ export const SETTING_TABLE = {
   FLUSH_ROWS_MAX: withDefault("20000", wholeNumber({ min: 1, max: 1_000_000 }), "Rows in a flush"),
   FLUSH_BYTES_MAX: withDefault("8MiB", byteSize(1024), "Payload bytes in a flush"),
   HELD_BYTES_MAX: withDefault(
-    "24MiB",
+    "28MiB",
     byteSize(1024),
     "Payload bytes held in all batches together; beyond it no more is pulled",
   ),

@@ -4,6 +4,7 @@
  * its TCP sockets are for moments without an error listener: a server that resets the connection
  * then ends the process.
  */
+import { setImmediate } from "node:timers";
 import type { ConnectionOptions, NatsConnection, Server } from "@nats-io/nats-core";
 import { NatsConnectionImpl, setTransportFactory, State } from "@nats-io/nats-core/internal";
 import type { Transport } from "@nats-io/nats-core/internal";
@@ -168,8 +169,11 @@ class ClientTransport implements Transport {
     if (this.#channel === null) this.#opening?.close();
     else this.#farewell = this.#channel.close();
     this.#wake.resolve();
-    // One that never opened is the dialling loop's to handle; a close would start another loop.
-    if (wasOpen) this.#closed.resolve(error);
+    // One that never opened is the dialling loop's to handle; a close would start another loop. Nor may
+    // the loop hear of it before it has ended: a server that answers and is gone is read in one go, and
+    // the client (nats-core 3.4.0) takes the loop that connected for the one that is to connect anew,
+    // and stays without a connection for good.
+    if (wasOpen) setImmediate(() => this.#closed.resolve(error));
   }
 }
 

@@ -1,6 +1,6 @@
 /** What a source does when servers, streams and consumers go away under it. */
 import assert from "node:assert/strict";
-import { FaultProxy } from "../../../dev/faults/fault_proxy.ts";
+import { FaultProxy, type LinkFilter } from "../../../dev/faults/fault_proxy.ts";
 import { startNats } from "../../../dev/servers/nats_server.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { sharedNats, waitFor } from "../../support/servers.ts";
@@ -135,6 +135,39 @@ for (const mode of ["pull", "push"] as const) {
     }, { what: "a message by the new connection", timeoutMs: 25_000 });
   });
 }
+
+Deno.test("a connection that ends right behind its start is made anew", async () => {
+  let connections = 0;
+  // Every second one is cut behind the answer that completes it: both are read in one go.
+  const filter = (): LinkFilter => {
+    const isCut = connections++ % 2 === 1;
+    return {
+      fromClient: (chunk) => ({ forward: [chunk], cut: false }),
+      fromServer: (chunk) => {
+        const isStart = new TextDecoder().decode(chunk).includes("PONG\r\n");
+        return { forward: [chunk], cut: isCut && isStart };
+      },
+    };
+  };
+  await using proxy = await FaultProxy.open({ targetPort: server.port, filter });
+  const route = streamRoute();
+  await using opened = await openTestSource(`nats://127.0.0.1:${proxy.port}`, route);
+  await using other = await openOtherClient(server.url);
+  const inbox = ackingInbox();
+  opened.source.start(inbox.receive);
+  for (let round = 1; round <= 5; round++) {
+    proxy.resetAll();
+    await waitFor(() => connections > 2 * round, {
+      what: `connection ${2 * round + 1}`,
+      timeoutMs: 20_000,
+    });
+    await other.publish(route.subject, `round ${round}`);
+    await waitFor(() => inbox.texts.includes(`round ${round}`), {
+      what: "a message by the new connection",
+      timeoutMs: 20_000,
+    });
+  }
+});
 
 Deno.test("probe() leaves a connection alone that answers", async () => {
   await using opened = await openTestSource(server.url, streamRoute());

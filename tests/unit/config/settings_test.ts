@@ -44,7 +44,7 @@ Deno.test("parseSettings() fills in the defaults when only the DSN is set", () =
     startFrom: null,
     flushRowsMax: 20_000,
     flushBytesMax: 8 * 1024 ** 2,
-    heldBytesMax: 24 * 1024 ** 2,
+    heldBytesMax: 28 * 1024 ** 2,
     idleEvictionMs: 600_000,
     catalogCacheMs: 30_000,
     schema: {
