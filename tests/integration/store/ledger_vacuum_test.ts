@@ -49,11 +49,11 @@ async function sizeOf(sql: postgres.Sql): Promise<number> {
   return row?.bytes;
 }
 
-/** How often VACUUM ran on the ledger since the database was made. */
-async function vacuums(sql: postgres.Sql): Promise<number> {
+/** How often VACUUM ran on a table of the ledger since the database was made. */
+async function vacuums(sql: postgres.Sql, table = "delivered"): Promise<number> {
   await sql`select pg_stat_force_next_flush()`;
   const [row] = await sql`select vacuum_count::int as n from pg_stat_all_tables
-    where relid = 'state_tables.delivered'::regclass`;
+    where schemaname = 'state_tables' and relname = ${table}`;
   return row?.n;
 }
 
@@ -89,6 +89,28 @@ Deno.test("reclaim() waits until enough was pruned, but not after the start", as
   await waitFor(async () => await vacuums(sql) >= 2, { what: "the second VACUUM" });
   await reclaim(fixture);
   assert.equal(await vacuums(sql), 2);
+});
+
+Deno.test("reclaim() counts ranges for the space that they took", async () => {
+  await using fixture = await openFixture(server);
+  const { sql, store } = fixture;
+  await begin(fixture);
+  await reclaim(fixture);
+  await waitFor(async () => await vacuums(sql, "delivered_range") === 1, {
+    what: "the first VACUUM",
+  });
+  // 600 ranges are about as large as 12,000 entries.
+  await sql`insert into state_tables.delivered_range
+    select s.id, 2 + 240 * n, array(select 1763976000000000000 + 2 + 240 * n + m
+      from generate_series(0, 239) m)
+    from state_tables.source s, generate_series(0::bigint, 599) n`;
+  await store.pruner.recordFloor({ origin: ORIGIN, sequence: 1 + 240 * 600 });
+  while (await store.pruner.prune(ORIGIN, 0));
+  assert.equal((await sql`select from state_tables.delivered_range`).length, 0);
+  await reclaim(fixture);
+  await waitFor(async () => await vacuums(sql, "delivered_range") === 2, {
+    what: "the second VACUUM",
+  });
 });
 
 Deno.test("reclaim() lets a pool of one write, and ends when it is told to", async () => {
