@@ -95,6 +95,7 @@ async function runWorkload(
   const roundCount = roundsOf(workload, args);
   const measured = await measureInTurn(variants, roundCount, profileFolder);
   const roundMs = (performance.now() - preparedMs) / roundCount;
+  await stage.dropDatabases();
   const reaches = workload.reaches.map((reach) => judge(reach, measured));
   say(formatTable(measured));
   for (const reach of reaches) say(`  ${describeReach(reach)}`);

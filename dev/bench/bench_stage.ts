@@ -25,6 +25,14 @@ export interface BenchStage {
   readonly psqlVersion: string | null;
   /** Streams that are filled already, by name: workloads share them. */
   readonly streams: Map<string, Promise<FilledStream>>;
+  /** Makes a database that stays until {@linkcode dropDatabases}; resolves to its name. */
+  readonly createDatabase: () => Promise<string>;
+  /**
+   * Drops the databases. Between workloads, not between what is measured in turn: a file system may
+   * take long to find room for new files where thousands were deleted a moment ago, and the next
+   * program's tables would pay for the last one's.
+   */
+  readonly dropDatabases: () => Promise<void>;
 }
 
 /**
@@ -55,9 +63,18 @@ export async function openBenchStage(resources: AsyncDisposableStack): Promise<B
     await connect({ servers: nats.url }),
     (client) => client.close(),
   );
+  const databases: string[] = [];
   return {
     nats,
     postgres: server,
+    createDatabase: async () => {
+      const name = await server.createDatabase();
+      databases.push(name);
+      return name;
+    },
+    dropDatabases: async () => {
+      for (const name of databases.splice(0)) await sql`drop database ${sql(name)} with (force)`;
+    },
     sql,
     connection,
     manager: await jetstreamManager(connection),

@@ -1,7 +1,7 @@
 /**
  * The whole program in a database of its own: catalog, processors, routing file, and one or more
  * instances of the program as subprocesses with exactly its production permissions, ledger on.
- * Everything goes when it is disposed.
+ * Everything but the database goes when it is disposed.
  */
 import { join } from "node:path";
 import postgres from "postgres";
@@ -62,10 +62,7 @@ export async function openProgram(
   options: ProgramOptions,
 ): Promise<ProgramStage> {
   await using resources = new AsyncDisposableStack();
-  const database = await stage.postgres.createDatabase();
-  resources.defer(async () => {
-    await stage.sql`drop database ${stage.sql(database)} with (force)`;
-  });
+  const database = await stage.createDatabase();
   const sql = resources.adopt(
     postgres(stage.postgres.url(database), { max: 1, onnotice: () => {} }),
     (client) => client.end({ timeout: 1 }),

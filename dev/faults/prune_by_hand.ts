@@ -1,4 +1,5 @@
 /** Prunes the ledger as the program would, without its wait. */
+import { BLOCK_SEQUENCES } from "../../lib/store/ledger_span_sql.ts";
 import { KNOWN_MESSAGES } from "../servers/known_messages.ts";
 import type { ScenarioRun } from "./scenario.ts";
 
@@ -15,8 +16,8 @@ export async function pruneByHand(run: ScenarioRun): Promise<number> {
       from ${sql.unsafe(KNOWN_MESSAGES)} known where seq <= ${floor}`;
     if (last?.ns === null) throw new Error("The ledger had nothing to prune");
     await sql`delete from state_tables.delivered where seq <= ${floor}`;
-    await sql`delete from state_tables.delivered_range
-      where seq + cardinality(stored_ns) - 1 <= ${floor}`;
+    await sql`delete from state_tables.delivered_span
+      where (seq | ${BLOCK_SEQUENCES - 1}) <= ${floor}`;
     await sql`update state_tables.source set pruned_seq = ${floor}, pruned_ns = ${last?.ns}`;
   });
   return floor;

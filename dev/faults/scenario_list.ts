@@ -7,7 +7,7 @@ import { LOST_TAIL_SCENARIOS } from "./scenarios_lost_tail.ts";
 import { NATS_SCENARIOS } from "./scenarios_nats.ts";
 import { PARKING_SCENARIOS } from "./scenarios_parking.ts";
 import { POSTGRES_SCENARIOS } from "./scenarios_postgres.ts";
-import { RANGE_SCENARIOS } from "./scenarios_ranges.ts";
+import { SPAN_SCENARIOS } from "./scenarios_spans.ts";
 import { SERVICE_SCENARIOS } from "./scenarios_service.ts";
 import { SETTINGS_SCENARIOS } from "./scenarios_settings.ts";
 import { TABLE_SCENARIOS } from "./scenarios_tables.ts";
@@ -20,7 +20,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...FAILOVER_SCENARIOS,
   ...NATS_SCENARIOS,
   ...LOST_TAIL_SCENARIOS,
-  ...RANGE_SCENARIOS,
+  ...SPAN_SCENARIOS,
   ...TABLE_SCENARIOS,
   ...SETTINGS_SCENARIOS,
   ...DATABASE_SCENARIOS,

@@ -63,7 +63,7 @@ async function readLedger(
     const [row] = await sql`
       select (select count(*) from ${sql.unsafe(KNOWN_MESSAGES)} known)::float8 as rows,
         (pg_total_relation_size('state_tables.delivered') +
-          pg_total_relation_size('state_tables.delivered_range'))::float8 / 1e6 as mb`;
+          pg_total_relation_size('state_tables.delivered_span'))::float8 / 1e6 as mb`;
     return { ledgerRows: Number(row?.rows), ledgerMb: Number(row?.mb) };
   } catch {
     return { ledgerRows: null, ledgerMb: null }; // PostgreSQL is away

@@ -14,7 +14,7 @@ import { ANSWERS_BEFORE_LOOKS, type Confirmation } from "./ledger_confirm.ts";
 import { isLedgerConflict } from "./ledger_entries.ts";
 import type { LedgerEntries } from "./ledger_groups.ts";
 import { isLedgerRefusal, ledgerWriting } from "./ledger_writing.ts";
-import type { RangeEnds } from "./range_ends.ts";
+import type { SpanEnds } from "./span_ends.ts";
 import type { Session } from "./session.ts";
 import { FAILED_CONDITION, qualifiedName } from "./sql_text.ts";
 import { StatementError, storeUnavailable, tableUnavailable } from "./statement_error.ts";
@@ -58,7 +58,7 @@ export interface DirectWay {
   readonly pace: FlushPace;
   /** As far as is known the ledger keeps whatever is put into it. */
   readonly isLedgerPlain: boolean;
-  readonly rangeEnds: RangeEnds;
+  readonly spanEnds: SpanEnds;
 }
 
 /**
@@ -71,7 +71,7 @@ export interface DirectWay {
 export async function writeDirectly(
   session: Session,
   direct: DirectFlush,
-  { timeouts, pace, isLedgerPlain, rangeEnds }: DirectWay,
+  { timeouts, pace, isLedgerPlain, spanEnds }: DirectWay,
 ): Promise<number> {
   const { flush, ledger } = direct;
   let entries: readonly Uint8Array[] = [];
@@ -94,7 +94,7 @@ export async function writeDirectly(
     const writing = await ledgerWriting(session, ledger, {
       isLedgerPlain,
       mayBeFew: isLedgerPlain,
-      rangeEnds,
+      spanEnds,
     });
     const { areCounted } = writing;
     ({ copies: entries, confirmation, answers: ledgerAnswers } = writing);

@@ -22,7 +22,7 @@ import { type Isolation, writeIsolated } from "./isolation.ts";
 import { confirmStepsTexts, isUnconfirmed } from "./ledger_confirm.ts";
 import { insertEntries, insertMissingEntries, isDuplicateEntry } from "./ledger_entries.ts";
 import { groupBySource, type LedgerEntries } from "./ledger_groups.ts";
-import type { RangeEnds } from "./range_ends.ts";
+import type { SpanEnds } from "./span_ends.ts";
 import { insertRejects, summarizeKnown } from "./rejects.ts";
 import { type LockedRejects, lockReplayed, settleReplayed } from "./replayed_rejects.ts";
 import { countRows, freshRanges, type RowRange } from "./row_ranges.ts";
@@ -53,7 +53,7 @@ export interface FlushWriterOptions {
   readonly pool: SessionPool;
   readonly timeouts: TransactionTimeouts;
   readonly sourceIds: SourceIds;
-  readonly rangeEnds: RangeEnds;
+  readonly spanEnds: SpanEnds;
 }
 
 /** Writes flushes; see the top of this file. */
@@ -61,15 +61,15 @@ export class FlushWriter {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
-  readonly #rangeEnds: RangeEnds;
+  readonly #spanEnds: SpanEnds;
   /** Sessions that met a ledger which may turn entries away: it has a trigger, for example. */
   readonly #withOtherLedger = new WeakSet<Session>();
 
-  constructor({ pool, timeouts, sourceIds, rangeEnds }: FlushWriterOptions) {
+  constructor({ pool, timeouts, sourceIds, spanEnds }: FlushWriterOptions) {
     this.#pool = pool;
     this.#timeouts = timeouts;
     this.#sourceIds = sourceIds;
-    this.#rangeEnds = rangeEnds;
+    this.#spanEnds = spanEnds;
   }
 
   /** See {@linkcode TableStore.write}. */
@@ -92,7 +92,7 @@ export class FlushWriter {
             timeouts: this.#timeouts,
             pace,
             isLedgerPlain: !this.#withOtherLedger.has(session),
-            rangeEnds: this.#rangeEnds,
+            spanEnds: this.#spanEnds,
           });
           return { kind: "committed", rowsWritten, rejects: [], known: [], gone: [] };
         }
@@ -109,8 +109,8 @@ export class FlushWriter {
           case "called-off":
             return { kind: error.why };
           case "known-messages":
-            // A range that was refused may be one that the ledger does not allow any more.
-            await this.#lookForRanges(session, ledger);
+            // A span that was refused may be one that the ledger does not allow any more.
+            await this.#lookForSpans(session, ledger);
             care = { ...care, skipKnown: true };
             break;
           case "refused-rows":
@@ -120,7 +120,7 @@ export class FlushWriter {
             this.#withOtherLedger.add(session);
             break;
           case "look-closer":
-            isDoubted = !await this.#lookForRanges(session, ledger);
+            isDoubted = !await this.#lookForSpans(session, ledger);
             break;
         }
       }
@@ -128,10 +128,10 @@ export class FlushWriter {
     throw new StoreUnavailableError("Cannot write the flush as other writers got in between");
   }
 
-  /** True when ranges reach further than was known, which is why the entries were doubted. */
-  async #lookForRanges(session: Session, ledger: LedgerEntries): Promise<boolean> {
+  /** True when spans reach further than was known, which is why the entries were doubted. */
+  async #lookForSpans(session: Session, ledger: LedgerEntries): Promise<boolean> {
     try {
-      return await this.#rangeEnds.look(session, ledger);
+      return await this.#spanEnds.look(session, ledger);
     } catch (error) {
       throw storeUnavailable(error, "read the ledger");
     }

@@ -13,7 +13,7 @@ import type { FlushWriterOptions } from "./flush_writer.ts";
 import { groupBySource } from "./ledger_groups.ts";
 import { lookKnownText } from "./ledger_looks.ts";
 import { isLedgerRefusal, ledgerWriting } from "./ledger_writing.ts";
-import type { RangeEnds } from "./range_ends.ts";
+import type { SpanEnds } from "./span_ends.ts";
 import type { Session } from "./session.ts";
 import type { SessionPool } from "./session_pool.ts";
 import type { SourceIds } from "./source_ids.ts";
@@ -61,15 +61,15 @@ export class GroupWriter {
   readonly #pool: SessionPool;
   readonly #timeouts: TransactionTimeouts;
   readonly #sourceIds: SourceIds;
-  readonly #rangeEnds: RangeEnds;
+  readonly #spanEnds: SpanEnds;
   /** See `FlushWriter`. */
   readonly #withOtherLedger = new WeakSet<Session>();
 
-  constructor({ pool, timeouts, sourceIds, rangeEnds }: FlushWriterOptions) {
+  constructor({ pool, timeouts, sourceIds, spanEnds }: FlushWriterOptions) {
     this.#pool = pool;
     this.#timeouts = timeouts;
     this.#sourceIds = sourceIds;
-    this.#rangeEnds = rangeEnds;
+    this.#spanEnds = spanEnds;
   }
 
   /**
@@ -90,7 +90,7 @@ export class GroupWriter {
       const writing = await ledgerWriting(session, ledger, {
         isLedgerPlain: !this.#withOtherLedger.has(session),
         mayBeFew: false,
-        rangeEnds: this.#rangeEnds,
+        spanEnds: this.#spanEnds,
       });
       entries = writing.copies;
       const { confirmation } = writing;

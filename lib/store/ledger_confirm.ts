@@ -1,21 +1,27 @@
 /**
- * Makes sure, at the end of a transaction, that no message it wrote is known by a range that it could
- * not see, nor any range of its own by an entry or range of others.
+ * Makes sure, at the end of a transaction, that no message it wrote is known by a span that it could
+ * not see, nor any of its own spans by an entry or span of others.
  *
- * Whoever writes ranges takes a lock of the source alone, whoever writes entries shares it; then each
+ * Whoever writes spans takes a lock of the source alone, whoever writes entries shares it; then each
  * looks, by a snapshot newer than the lock, and commits. Of two that have a message in common the later
  * one sees what the earlier committed, fails, and asks the ledger. The lock comes last and is held for
  * the look and the COMMIT only: nothing that may take long is behind it. Entries that share it do not
  * wait for each other: of those the unique index tells.
  *
- * Transactions below `source.range_end` only have to: behind it there are no ranges (see
- * range_ends.ts).
+ * Transactions below `source.span_end` only have to: behind it there are no spans (see
+ * span_ends.ts).
  */
 import { argumentsOf } from "./ledger_entries.ts";
 import { type LedgerEntries, narrowed, type SourceEntries } from "./ledger_groups.ts";
 import { lowestBySource, notKnownSql } from "./ledger_looks.ts";
-import { isInRange, RANGE_MAX, storedInRange } from "./ledger_range_sql.ts";
-import type { RangedEntries } from "./ledger_ranges.ts";
+import {
+  BLOCK_SEQUENCES,
+  hasSequence,
+  isInSpan,
+  isMessageInSpan,
+  isOfBlock,
+} from "./ledger_span_sql.ts";
+import { maskText, type SpannedEntries } from "./ledger_spans.ts";
 import type { Session } from "./session.ts";
 import { FAILED_CONDITION, failUnless, integerArray } from "./sql_text.ts";
 import { StatementError } from "./statement_error.ts";
@@ -24,7 +30,13 @@ import { StatementError } from "./statement_error.ts";
 const LOCK_CLASS = 0x53544143; // "STAC"
 
 /** What PostgreSQL quotes when a look fails. */
-const UNCONFIRMED = "messages in ranges, of source ";
+const UNCONFIRMED = "messages in spans, of source ";
+
+/**
+ * SQL: what is looked at is found by the index from here on. PostgreSQL keeps the plan of a prepared
+ * statement: one made while a table is small would read all of it once it has grown.
+ */
+const BY_INDEX = "pg_catalog.set_config('enable_seqscan', 'off', true)";
 
 /** Statements for a query that holds others as well, right before its COMMIT. */
 export interface Confirmation {
@@ -38,12 +50,13 @@ export const ANSWERS_BEFORE_LOOKS = 2;
 
 function lockText(sources: readonly number[], mode: "alone" | "shared"): string {
   const name = `pg_catalog.pg_advisory_xact_lock${mode === "alone" ? "" : "_shared"}`;
-  return `SELECT ${sources.map((source) => `${name}(${LOCK_CLASS}, ${source})`).join(", ")}`;
+  const locks = sources.map((source) => `${name}(${LOCK_CLASS}, ${source})`);
+  return `SELECT ${[...locks, BY_INDEX].join(", ")}`;
 }
 
 /**
- * Of entries written each by itself that no range has one of the sequences; and that none was pruned:
- * a range that was is not there any more.
+ * Of entries written each by itself that no span has one of the sequences; and that none was pruned: a
+ * span that was is not there any more.
  */
 const CONFIRM_ENTRIES = {
   name: "state_tables_confirm_entries",
@@ -52,7 +65,7 @@ const CONFIRM_ENTRIES = {
     `SELECT ${
       failUnless(
         `NOT EXISTS (SELECT FROM unnest(${sequences}::bigint[]) u(seq)
-          WHERE ${isInRange(`${source}::int`, "u.seq")})
+          WHERE ${isInSpan(`${source}::int`, "u.seq")})
         AND ${notKnownSql([source, lowest, "true"])}`,
         `'${UNCONFIRMED}', ${source}`,
       )
@@ -60,32 +73,30 @@ const CONFIRM_ENTRIES = {
 };
 
 /**
- * Of stretches of ranges that nothing else in the ledger has one of their sequences. A table that is
- * looked at for nothing must not be read from its beginning: see ledger_range_sql.ts; and counting takes
- * as long as it takes, so that no plan counts on finding something soon.
+ * Of the blocks of spans that nothing else in the ledger has one of their sequences: as many spans as
+ * were written have some, and no entry has one.
  */
-const CONFIRM_RANGES = {
-  name: "state_tables_confirm_ranges",
-  types: ["int", "bigint[]", "bigint[]", "bigint[]"],
-  text: ([source = "", firsts = "", lasts = "", own = ""]: readonly string[]): string => {
-    const others = `(SELECT pg_catalog.count(*) FROM state_tables.delivered_range r
-          WHERE r.source = ${source}::int AND r.seq > u.first - ${RANGE_MAX} AND r.seq <= u.last
-            AND r.seq + pg_catalog.cardinality(r.stored_ns) > u.first
-            AND r.seq <> ALL (${own}::bigint[])) > 0`;
-    const entry = `(SELECT d.seq FROM state_tables.delivered d
-          WHERE d.source = ${source}::int AND d.seq >= u.first ORDER BY d.seq LIMIT 1) <= u.last`;
-    return `SELECT ${
-      failUnless(
-        `NOT EXISTS (SELECT FROM unnest(${firsts}::bigint[], ${lasts}::bigint[]) u(first, last)
-          WHERE ${entry} OR ${others})
-        AND (SELECT s.range_end >= (${lasts}::bigint[])[pg_catalog.cardinality(${lasts}::bigint[])]
-            AND ((${firsts}::bigint[])[1] <= s.pruned_seq) IS NOT TRUE
-          FROM state_tables.source s WHERE s.id = ${source}::int)`,
-        `'ranges known, of source ', ${source}`,
-      )
-    } AS "isConfirmed"`;
-  },
-};
+function confirmSpansSql({ source, blocks, spans }: SpannedEntries): string {
+  const starts = integerArray(blocks.map(({ start }) => start));
+  const masks = `{${blocks.map(maskText).join(",")}}`;
+  const first = blocks[0]?.identities[0]?.sequence ?? 0;
+  const last = blocks.at(-1)?.identities.at(-1)?.sequence ?? 0;
+  const spansThere = `(SELECT pg_catalog.count(*) FROM state_tables.delivered_span p
+          WHERE ${isOfBlock(String(source), "u.start")}
+            AND pg_catalog.bit_count(p.mask & u.mask) > 0)`;
+  const entriesThere = `(SELECT pg_catalog.count(*) FROM state_tables.delivered d
+          WHERE d.source = ${source} AND d.seq >= u.start AND d.seq < u.start + ${BLOCK_SEQUENCES}
+            AND ${hasSequence("u.mask", "d.seq")})`;
+  return `SELECT ${
+    failUnless(
+      `(SELECT pg_catalog.sum(${spansThere}) = ${spans} AND pg_catalog.sum(${entriesThere}) = 0
+          FROM unnest('${starts}'::bigint[], '${masks}'::varbit[]) u(start, mask))
+        AND (SELECT s.span_end >= ${last} AND (${first} <= s.pruned_seq) IS NOT TRUE
+          FROM state_tables.source s WHERE s.id = ${source})`,
+      `'messages known, of source ', ${source}`,
+    )
+  } AS "isConfirmed"`;
+}
 
 /** Of entries alone. */
 export async function confirmEntriesText(
@@ -96,25 +107,9 @@ export async function confirmEntriesText(
   return confirmation(sources, "shared", await entriesTexts(session, ledger));
 }
 
-/** Of ranges, and entries beside them. */
-export async function confirmRangesText(
-  session: Session,
-  { source, ranges, rest }: RangedEntries,
-): Promise<Confirmation> {
-  const stretches = joined(ranges.map((range) => [
-    range[0]?.sequence ?? 0,
-    range.at(-1)?.sequence ?? 0,
-  ]));
-  const arrays = [
-    stretches.map(([first]) => first),
-    stretches.map(([, last]) => last),
-    ranges.map((range) => range[0]?.sequence ?? 0),
-  ];
-  const look = await session.callText(CONFIRM_RANGES, [
-    String(source),
-    ...arrays.map((array) => `'${integerArray(array)}'`),
-  ]);
-  return confirmation([source], "alone", [look, ...await entriesTexts(session, rest)]);
+/** Of spans. */
+export function confirmSpansText(spanned: SpannedEntries): Confirmation {
+  return confirmation([spanned.source], "alone", [confirmSpansSql(spanned)]);
 }
 
 /** The first row says that all before the lock is done. */
@@ -136,17 +131,6 @@ async function entriesTexts(session: Session, ledger: LedgerEntries): Promise<st
     texts.push(await session.callText(CONFIRM_ENTRIES, args));
   }
   return texts;
-}
-
-/** Stretches without those that only go on with the one before. */
-function joined(ranges: readonly (readonly [number, number])[]): readonly [number, number][] {
-  const stretches: [number, number][] = [];
-  for (const [first, last] of ranges) {
-    const before = stretches.at(-1);
-    if (before !== undefined && before[1] + 1 === first) before[1] = last;
-    else stretches.push([first, last]);
-  }
-  return stretches;
 }
 
 /**
@@ -172,16 +156,16 @@ export function confirmStepsTexts(
   ];
 }
 
-/** A range has one of the messages, or had before it was pruned. */
+/** A span has one of the messages, or had before it was pruned. */
 function foundText(group: SourceEntries): string {
   const [source = "", sequences, times] = argumentsOf(group);
   return `SELECT FROM unnest(${sequences}::bigint[], ${times}::bigint[]) u(seq, ns)
     JOIN state_tables.source s ON s.id = ${source}
     WHERE (u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns)
-      OR u.ns = ${storedInRange("s.id", "u.seq")}`;
+      OR ${isMessageInSpan("s.id", "u.seq", "u.ns")}`;
 }
 
-/** {@linkcode confirmStepsTexts} found a message in a range; nothing is committed. */
+/** {@linkcode confirmStepsTexts} found a message in a span; nothing is committed. */
 export function isUnconfirmed(error: unknown): boolean {
   return error instanceof StatementError && error.sqlState === FAILED_CONDITION &&
     error.message.includes(UNCONFIRMED);

@@ -14,19 +14,19 @@ import {
   type SourceEntries,
 } from "./ledger_groups.ts";
 import { mayBePruned } from "./ledger_looks.ts";
-import { storedInRange } from "./ledger_range_sql.ts";
+import { isMessageInSpan } from "./ledger_span_sql.ts";
 import type { Session } from "./session.ts";
 import { FAILED_CONDITION, failUnless, integerArray } from "./sql_text.ts";
 import { StatementError } from "./statement_error.ts";
 
 /**
  * Rows of source, sequence and stored time in the order of the primary key, but those that were pruned
- * or stand in a range. (Only the bare name `unnest` takes several arrays.)
+ * or stand in a span. (Only the bare name `unnest` takes several arrays.)
  */
 function insertText(group: SourceEntries): string {
   return insertOf(
     argumentsOf(group),
-    `AND (u.seq <= s.range_end AND u.ns = ${storedInRange("s.id", "u.seq")}) IS NOT TRUE`,
+    `AND (u.seq <= s.span_end AND ${isMessageInSpan("s.id", "u.seq", "u.ns")}) IS NOT TRUE`,
   );
 }
 
@@ -141,7 +141,7 @@ export async function insertEntries(session: Session, ledger: LedgerEntries): Pr
 export function isDuplicateEntry(error: unknown): boolean {
   return error instanceof StatementError && error.sqlState === "23505" &&
     error.schema === "state_tables" &&
-    (error.table === "delivered" || error.table === "delivered_range");
+    (error.table === "delivered" || error.table === "delivered_span");
 }
 
 /**
@@ -220,13 +220,13 @@ async function assertKept(
   }
 }
 
-/** Selects those that neither have an entry, nor stand in a range, nor were pruned. */
+/** Selects those that neither have an entry, nor stand in a span, nor were pruned. */
 function absentText(group: SourceEntries): string {
   const [source, sequences, times] = argumentsOf(group);
   return `SELECT FROM unnest(${sequences}::bigint[], ${times}::bigint[]) u(seq, ns)
     WHERE NOT EXISTS (SELECT FROM state_tables.delivered d
         WHERE d.source = ${source} AND d.seq = u.seq AND d.stored_ns = u.ns)
-      AND (u.ns = ${storedInRange(String(source), "u.seq")}) IS NOT TRUE
+      AND NOT ${isMessageInSpan(String(source), "u.seq", "u.ns")}
       AND NOT EXISTS (SELECT FROM state_tables.source s
         WHERE s.id = ${source} AND u.seq <= s.pruned_seq AND u.ns <= s.pruned_ns)`;
 }

@@ -19,7 +19,7 @@ export function isGone(sqlState: string | undefined): boolean {
 const MEANING: Readonly<Record<string, string>> = {
   source: "pruned ledger entries are forgotten",
   delivered: "messages that were written and not yet acked may be written once more",
-  delivered_range: "messages that were written and not yet acked may be written once more",
+  delivered_span: "messages that were written and not yet acked may be written once more",
   ack_floor: "pruning of the ledger begins anew",
   rejected: "kept rejects and parked rows are gone",
   schema_change: "columns made until now count as made by others and are not widened any more",

@@ -1,7 +1,7 @@
 /**
  * What a transaction looks at behind the entries that it wrote, by a newer snapshot than theirs:
- * whether the messages may have been pruned, and whether they may stand in a range (see
- * ledger_ranges.ts). Both are bounds in the source's row, so that one look at it is enough.
+ * whether the messages may have been pruned, and whether they may stand in a span (see
+ * ledger_spans.ts). Both are bounds in the source's row, so that one look at it is enough.
  */
 import type { LedgerEntries } from "./ledger_groups.ts";
 import type { Session } from "./session.ts";
@@ -10,16 +10,16 @@ import { integerArray } from "./sql_text.ts";
 /**
  * SQL: the highest sequence of the source `s` that may be known without an entry of its own.
  *
- * @param isConfirmed a boolean: that no range has the messages is made sure of at the end of the
+ * @param isConfirmed a boolean: that no span has the messages is made sure of at the end of the
  *   transaction, so that only what was pruned counts
  */
 function knownEnd(isConfirmed: string): string {
   return `CASE WHEN ${isConfirmed}::boolean THEN s.pruned_seq
-    ELSE greatest(s.pruned_seq, s.range_end) END`;
+    ELSE greatest(s.pruned_seq, s.span_end) END`;
 }
 
 /**
- * Whether an entry may have been pruned, or may stand in a range, for {@linkcode lowestOf} as SQL. An
+ * Whether an entry may have been pruned, or may stand in a span, for {@linkcode lowestOf} as SQL. An
  * insert that waited for the pruner, which has the same entry, succeeds once the pruner commits, and
  * knows the old end of what was pruned only. A later statement has a newer snapshot, and sees the new
  * one.

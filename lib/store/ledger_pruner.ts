@@ -9,7 +9,7 @@
  */
 import type { StreamOrigin } from "../ingest/delivery.ts";
 import type { AckFloor, LedgerKeeper } from "../ingest/ports.ts";
-import { RANGE_MAX } from "./ledger_range_sql.ts";
+import { BLOCK_SEQUENCES, blockStart, MESSAGES_OF_SPAN } from "./ledger_span_sql.ts";
 import type { LedgerVacuum } from "./ledger_vacuum.ts";
 import { ADVISORY_LOCK_CLASS } from "./migrations.ts";
 import type { Session } from "./session.ts";
@@ -18,8 +18,8 @@ import { recordShared, type SourceIds } from "./source_ids.ts";
 import { storeUnavailable } from "./statement_error.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 
-/** A range takes the space of about so many entries. */
-const RANGE_ENTRIES = 20;
+/** A span takes the space of about so many entries. */
+const SPAN_ENTRIES = 20;
 
 /** Sequences pruned in one transaction: a fraction of a second, so that vacuum can follow. */
 const CHUNK_SEQUENCES = 50_000;
@@ -35,11 +35,12 @@ const RECORD =
       WHERE d.source = $1::int AND d.seq <= $3::bigint
       ORDER BY d.seq DESC, d.stored_ns DESC LIMIT 1)
     UNION ALL
-    (SELECT e.seq, r.stored_ns[(e.seq - r.seq + 1)::int] FROM state_tables.delivered_range r
-      CROSS JOIN LATERAL (SELECT
-        least($3::bigint, r.seq + pg_catalog.cardinality(r.stored_ns) - 1) AS seq) e
-      WHERE r.source = $1::int AND r.seq <= $3::bigint
-      ORDER BY r.seq DESC LIMIT 1)) last
+    (SELECT m.seq, m.stored_ns FROM state_tables.delivered_span p
+      CROSS JOIN LATERAL ${MESSAGES_OF_SPAN} m
+      WHERE p.source = $1::int AND p.seq <= $3::bigint AND m.seq <= $3::bigint
+        AND p.seq >= (SELECT ${blockStart("n.seq")} FROM state_tables.delivered_span n
+          WHERE n.source = $1::int AND n.seq <= $3::bigint ORDER BY n.seq DESC LIMIT 1)
+      ORDER BY m.seq DESC LIMIT 1)) last
   ORDER BY last.seq DESC, last.ns DESC LIMIT 1
   ON CONFLICT DO NOTHING`;
 
@@ -50,7 +51,7 @@ const TRY_LOCK = `SELECT pg_catalog.pg_try_advisory_xact_lock(
 const TARGET = `SELECT f.floor, f.floor_stored_ns AS "storedNs",
     coalesce(s.pruned_seq, least(
       (SELECT min(d.seq) FROM state_tables.delivered d WHERE d.source = $1::int),
-      (SELECT min(r.seq) FROM state_tables.delivered_range r WHERE r.source = $1::int)) - 1, 0)
+      (SELECT min(p.seq) FROM state_tables.delivered_span p WHERE p.source = $1::int)) - 1, 0)
       AS "from"
   FROM state_tables.ack_floor f JOIN state_tables.source s ON s.id = f.source
   WHERE f.source = $1::int AND f.consumer_created = $2::text
@@ -143,7 +144,7 @@ export class LedgerPruner implements LedgerKeeper {
     const to = chunkEnd < floor ? chunkEnd : floor;
     const bounds = { source, from, to, storedNs: BigInt(target.storedNs) };
     this.#vacuum.notePruned(await session.modify(pruneEntriesText(bounds)));
-    this.#vacuum.notePruned(await session.modify(pruneRangesText(bounds)) * RANGE_ENTRIES);
+    this.#vacuum.notePruned(await session.modify(pruneSpansText(bounds)) * SPAN_ENTRIES);
     await session.query(REMEMBER, [source, String(to), target.storedNs]);
     await session.query(FORGET, [source, consumerCreated, target.floor]);
     return to < floor;
@@ -164,10 +165,10 @@ function pruneEntriesText({ source, from, to, storedNs }: PruneBounds): string {
   WHERE source = ${source} AND seq > ${from} AND seq <= ${to} AND stored_ns <= ${storedNs}`;
 }
 
-/** Ranges that end there; one that goes on is pruned with its last message. */
-function pruneRangesText({ source, from, to, storedNs }: PruneBounds): string {
-  return `DELETE FROM state_tables.delivered_range r
-  WHERE r.source = ${source} AND r.seq > ${from} - ${RANGE_MAX} AND r.seq <= ${to}
-    AND r.seq + pg_catalog.cardinality(r.stored_ns) - 1 <= ${to}
-    AND (SELECT max(u.ns) FROM unnest(r.stored_ns) u(ns)) <= ${storedNs}`;
+/** Spans of blocks that end there; of the others all messages are known, but they stay a while longer. */
+function pruneSpansText({ source, from, to, storedNs }: PruneBounds): string {
+  return `DELETE FROM state_tables.delivered_span p
+  WHERE p.source = ${source} AND p.seq > ${from} - ${BLOCK_SEQUENCES} AND p.seq <= ${to}
+    AND ${blockStart("p.seq")} + ${BLOCK_SEQUENCES - 1} <= ${to}
+    AND (SELECT max(u.ns) FROM unnest(p.stored_ns) u(ns)) <= ${storedNs}`;
 }

@@ -32,7 +32,7 @@ const COST_DELAY_MS = 2;
  * for ever. TRUNCATE would lock out every flush, for space that is needed again soon.
  */
 const VACUUM = `VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE FALSE)
-  state_tables.delivered, state_tables.delivered_range`;
+  state_tables.delivered, state_tables.delivered_span`;
 
 /** Else VACUUM only warns, each time, in the server's log. No row when the table is not there. */
 const MAY_VACUUM = `SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE')

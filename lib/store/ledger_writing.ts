@@ -1,16 +1,16 @@
 /**
  * How a flush's entries get into the ledger where everything from BEGIN to COMMIT is one query: which
- * statements write them, with which data, and which stand before COMMIT. Many go by COPY, as ranges
- * where they are consecutive; few by an INSERT that nothing proves complete; others by one that is
+ * statements write them, with which data, and which stand before COMMIT. Many go by COPY, as spans
+ * where they are near each other; few by an INSERT that nothing proves complete; others by one that is
  * counted.
  */
-import { type Confirmation, confirmEntriesText, confirmRangesText } from "./ledger_confirm.ts";
+import { type Confirmation, confirmEntriesText, confirmSpansText } from "./ledger_confirm.ts";
 import { LEDGER_COPY, ledgerCopy } from "./ledger_copy.ts";
 import { areFew, insertAllText, insertFewText, isDuplicateEntry } from "./ledger_entries.ts";
 import type { LedgerEntries } from "./ledger_groups.ts";
 import { isGone } from "./ledger_guard.ts";
-import { RANGE_COPY, rangeCopy, type RangedEntries, rangedEntries } from "./ledger_ranges.ts";
-import type { RangeEnds } from "./range_ends.ts";
+import { SPAN_COPY, spanCopy, type SpannedEntries, spannedEntries } from "./ledger_spans.ts";
+import type { SpanEnds } from "./span_ends.ts";
 import type { Session } from "./session.ts";
 import { failUnless, integerArray } from "./sql_text.ts";
 import type { StatementError } from "./statement_error.ts";
@@ -27,7 +27,7 @@ const ASSERT_COPIED = {
       `(SELECT pg_catalog.count(*) FROM state_tables.source s WHERE s.id = ANY (${sources}::int[]))`;
     const triggers = `(SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t
       JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-        AND c.relname IN ('delivered', 'delivered_range')
+        AND c.relname IN ('delivered', 'delivered_span')
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'state_tables')`;
     return `SELECT ${
       failUnless(
@@ -48,7 +48,7 @@ export interface LedgerWriting {
   readonly copies: readonly Uint8Array[];
   /** The entries are there when the statements succeed; else the ledger has to be plain. */
   readonly areCounted: boolean;
-  /** What has to stand right before COMMIT; null where no ranges can be. */
+  /** What has to stand right before COMMIT; null where no spans can be. */
   readonly confirmation: Confirmation | null;
 }
 
@@ -58,42 +58,41 @@ export interface LedgerWays {
   readonly isLedgerPlain: boolean;
   /** A statement behind them asserts that it is. */
   readonly mayBeFew: boolean;
-  readonly rangeEnds: RangeEnds;
+  readonly spanEnds: SpanEnds;
 }
 
 /** The statements for these entries. Outside of a transaction. */
 export async function ledgerWriting(
   session: Session,
   ledger: LedgerEntries,
-  { isLedgerPlain, mayBeFew, rangeEnds }: LedgerWays,
+  { isLedgerPlain, mayBeFew, spanEnds }: LedgerWays,
 ): Promise<LedgerWriting> {
   const { bySource } = ledger;
   const sources = integerArray(bySource.map(({ source }) => source));
   // With a statement prepared the connection is open: from then on data may be sent ahead.
   const assertCopied = await session.callText(ASSERT_COPIED, [`'${sources}'`]);
   const mayCopy = isLedgerPlain && session.maySendAhead;
-  const ways = { assertCopied: mayCopy ? assertCopied : null, mayBeFew };
-  const ranged = mayCopy ? rangedEntries(ledger) : null;
-  if (ranged !== null && await rangeEnds.allow(session, ranged.source, reachOf(ranged))) {
-    const others = await entriesWriting(session, ranged.rest, { ...ways, mayBeFew: false });
+  const spanned = mayCopy ? spannedEntries(ledger) : null;
+  if (spanned !== null && await spanEnds.allow(session, spanned.source, reachOf(spanned))) {
     return {
-      texts: [RANGE_COPY, assertCopied, ...others.texts],
-      answers: 1 + others.answers,
-      copies: [rangeCopy(ranged), ...others.copies],
+      texts: [SPAN_COPY, assertCopied],
+      answers: 1,
+      copies: [spanCopy(spanned)],
       areCounted: true,
-      confirmation: await confirmRangesText(session, ranged),
+      confirmation: confirmSpansText(spanned),
     };
   }
+  const ways = { assertCopied: mayCopy ? assertCopied : null, mayBeFew };
   const writing = await entriesWriting(session, ledger, ways);
-  const confirmation = rangeEnds.reach(ledger) ? await confirmEntriesText(session, ledger) : null;
+  const confirmation = spanEnds.reach(ledger) ? await confirmEntriesText(session, ledger) : null;
   return { ...writing, confirmation };
 }
 
-/** The highest sequence of the ranges, and their messages. */
-function reachOf({ ranges }: RangedEntries): { sequence: number; messages: number } {
+/** The highest sequence of the spans, and their messages. */
+function reachOf({ blocks }: SpannedEntries): { sequence: number; messages: number } {
   return {
-    sequence: ranges.at(-1)?.at(-1)?.sequence ?? 0,
-    messages: ranges.reduce((sum, { length }) => sum + length, 0),
+    sequence: blocks.at(-1)?.identities.at(-1)?.sequence ?? 0,
+    messages: blocks.reduce((sum, { identities }) => sum + identities.length, 0),
   };
 }
 

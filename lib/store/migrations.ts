@@ -5,16 +5,18 @@
  * that may not create them works with what it finds.
  */
 import { ConfigurationError } from "../errors.ts";
+import { BLOCK_SEQUENCES, blockStart } from "./ledger_span_sql.ts";
 import { isDefinitionRace } from "./sql_state.ts";
 import type { Session } from "./session.ts";
 import { StatementError, storeUnavailable } from "./statement_error.ts";
 import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 
 /**
- * Version of the tables that this program makes and understands. 2 has ranges (`delivered_range`): a
- * program that does not look there would write their messages again.
+ * Version of the tables that this program makes and understands. 3 has spans (`delivered_span`): a
+ * program that does not look there would write their messages again. 2 had ranges
+ * (`delivered_range`), whose messages were consecutive.
  */
-const VERSION = 2;
+const VERSION = 3;
 
 /** First key of our advisory locks; the second is 0 for the schema, else a hash of the table. */
 export const ADVISORY_LOCK_CLASS = 0x53544142; // "STAB"
@@ -37,17 +39,31 @@ WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,
   autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 500000)`;
 
 /**
- * Consecutive messages in one row: of `seq` and those behind it the stored times. Inline, as they are
- * written once and hardly ever read.
+ * Several messages in one row; see ledger_span_sql.ts. Inline, as they are written once and hardly ever
+ * read.
  */
-const DELIVERED_RANGE = `CREATE TABLE state_tables.delivered_range (
+const DELIVERED_SPAN = `CREATE TABLE state_tables.delivered_span (
   source int NOT NULL,
   seq bigint NOT NULL,
+  mask bit(${BLOCK_SEQUENCES}) NOT NULL,
   stored_ns bigint[] NOT NULL,
   PRIMARY KEY (source, seq)
 )
 WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2500,
   autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 25000)`;
+
+/** Of version 2: each range becomes the spans of the blocks that it has messages of. */
+const SPANS_FROM_RANGES = `INSERT INTO state_tables.delivered_span (source, seq, mask, stored_ns)
+  SELECT r.source, b.first,
+    (repeat('0', (b.first - b.start)::int) || repeat('1', (b.last - b.first)::int + 1) ||
+      repeat('0', (b.start + ${BLOCK_SEQUENCES - 1} - b.last)::int))::bit(${BLOCK_SEQUENCES}),
+    r.stored_ns[(b.first - r.seq)::int + 1:(b.last - r.seq)::int + 1]
+  FROM state_tables.delivered_range r
+  CROSS JOIN LATERAL (SELECT r.seq + pg_catalog.cardinality(r.stored_ns) - 1 AS last) e
+  CROSS JOIN LATERAL (
+    SELECT n AS start, greatest(n, r.seq) AS first,
+      least(n + ${BLOCK_SEQUENCES - 1}, e.last) AS last
+    FROM pg_catalog.generate_series(${blockStart("r.seq")}, e.last, ${BLOCK_SEQUENCES}) n) b`;
 
 const ACK_FLOOR = `CREATE TABLE state_tables.ack_floor (
   source int NOT NULL,
@@ -115,8 +131,8 @@ function sourceTable(): string {
   -- entries up to this sequence, stored no later than this, were pruned: such a message is known
   pruned_seq bigint,
   pruned_ns bigint,
-  -- messages up to this sequence may stand in delivered_range
-  range_end bigint,
+  -- messages up to this sequence may stand in delivered_span
+  span_end bigint,
   UNIQUE (consumer, filter, stream, created)
 )`;
 }
@@ -126,7 +142,7 @@ function tableDefinitions(): ReadonlyMap<string, string> {
   return new Map([
     ["source", sourceTable()],
     ["delivered", DELIVERED],
-    ["delivered_range", DELIVERED_RANGE],
+    ["delivered_span", DELIVERED_SPAN],
     ["ack_floor", ACK_FLOOR],
     ["rejected", REJECTED],
     ["schema_change", SCHEMA_CHANGE],
@@ -143,9 +159,9 @@ const RIGHTS: readonly (readonly [table: string, rights: string])[] = [
   ["delivered", "SELECT"],
   ["delivered", "INSERT"],
   ["delivered", "DELETE"],
-  ["delivered_range", "SELECT"],
-  ["delivered_range", "INSERT"],
-  ["delivered_range", "DELETE"],
+  ["delivered_span", "SELECT"],
+  ["delivered_span", "INSERT"],
+  ["delivered_span", "DELETE"],
   ["ack_floor", "SELECT"],
   ["ack_floor", "INSERT"],
   ["ack_floor", "DELETE"],
@@ -223,15 +239,26 @@ async function createTables(session: Session): Promise<readonly string[]> {
   return missing.map(([name]) => name);
 }
 
-/** Brings tables of an older version up to this one; their rows stay. */
+/**
+ * Brings tables of an older version up to this one; what they know stays. Goes by what is there, as the
+ * version may have been dropped and made anew.
+ */
 async function upgrade(session: Session): Promise<void> {
-  const columns = await session.queryOnce(
-    `SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  const ends = await session.queryOnce<{ name: string }>(
+    `SELECT a.attname AS name FROM pg_catalog.pg_attribute a
+     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = 'state_tables' AND c.relname = 'source' AND a.attname = 'range_end'`,
+     WHERE n.nspname = 'state_tables' AND c.relname = 'source'
+       AND a.attname IN ('range_end', 'span_end')`,
   );
-  if (columns.length === 0) {
-    await session.execute("ALTER TABLE state_tables.source ADD COLUMN range_end bigint");
+  if (ends.length === 0) {
+    await session.execute("ALTER TABLE state_tables.source ADD COLUMN span_end bigint");
+  } else if (ends.some(({ name }) => name === "range_end")) {
+    await session.execute("ALTER TABLE state_tables.source RENAME COLUMN range_end TO span_end");
+  }
+  if ((await readTables(session)).has("delivered_range")) {
+    await session.execute(SPANS_FROM_RANGES);
+    await session.execute("DROP TABLE state_tables.delivered_range");
   }
   if ((await readVersion(session)).version >= VERSION) return;
   await session.execute(`INSERT INTO state_tables.version VALUES (${VERSION}, ${VERSION})`);

@@ -34,7 +34,7 @@ import { LedgerPruner } from "./ledger_pruner.ts";
 import { LedgerVacuum } from "./ledger_vacuum.ts";
 import { ensureSchema } from "./migrations.ts";
 import { openSession } from "./open_session.ts";
-import { RangeEnds } from "./range_ends.ts";
+import { SpanEnds } from "./span_ends.ts";
 import { PostgresRejectShelf } from "./reject_shelf.ts";
 import type { Session } from "./session.ts";
 import { SessionPool } from "./session_pool.ts";
@@ -187,7 +187,7 @@ function assemble(parts: {
   const { timeouts, tableGrants, clock, log, prepare } = options;
   const sourceIds = new SourceIds();
   const ledger = new PostgresLedger(pool, timeouts, sourceIds, schema);
-  const writing = { pool, timeouts, sourceIds, rangeEnds: new RangeEnds(clock) };
+  const writing = { pool, timeouts, sourceIds, spanEnds: new SpanEnds(clock) };
   const writer = new FlushWriter(writing);
   const groups = new GroupWriter(writing);
   const flushes = new FlushGroups({

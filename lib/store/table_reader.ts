@@ -224,11 +224,11 @@ export function checkPlansText(
 /**
  * The check as a statement for a query that holds others as well, behind the lock and the inserts into
  * the ledger: it answers with one row, or fails (see {@linkcode failUnless}) when the plan is stale,
- * row-level security applies, the messages may have been pruned or stand in a range, or their entries
+ * row-level security applies, the messages may have been pruned or stand in a span, or their entries
  * may be missing.
  *
  * @param look.areCounted the entries are known to be there; else the ledger has to be plain
- * @param look.areConfirmed the end of the transaction makes sure that no range has the messages
+ * @param look.areConfirmed the end of the transaction makes sure that no span has the messages
  */
 export async function assertPlanText(
   session: Session,

@@ -36,7 +36,7 @@ testOnBoth("write() lands again when the ledger's schema was dropped", async (fi
   assert.deepEqual(line?.fields.tables, [
     "source",
     "delivered",
-    "delivered_range",
+    "delivered_span",
     "ack_floor",
     "rejected",
     "schema_change",

@@ -91,24 +91,24 @@ Deno.test("reclaim() waits until enough was pruned, but not after the start", as
   assert.equal(await vacuums(sql), 2);
 });
 
-Deno.test("reclaim() counts ranges for the space that they took", async () => {
+Deno.test("reclaim() counts spans for the space that they took", async () => {
   await using fixture = await openFixture(server);
   const { sql, store } = fixture;
   await begin(fixture);
   await reclaim(fixture);
-  await waitFor(async () => await vacuums(sql, "delivered_range") === 1, {
+  await waitFor(async () => await vacuums(sql, "delivered_span") === 1, {
     what: "the first VACUUM",
   });
-  // 600 ranges are about as large as 12,000 entries.
-  await sql`insert into state_tables.delivered_range
-    select s.id, 2 + 240 * n, array(select 1763976000000000000 + 2 + 240 * n + m
-      from generate_series(0, 239) m)
-    from state_tables.source s, generate_series(0::bigint, 599) n`;
-  await store.pruner.recordFloor({ origin: ORIGIN, sequence: 1 + 240 * 600 });
+  // 600 spans are about as large as 12,000 entries.
+  await sql`insert into state_tables.delivered_span
+    select s.id, 1024 * n, (repeat('1', 200) || repeat('0', 824))::bit(1024),
+      array(select 1763976000000000000 + 1024 * n + m from generate_series(0, 199) m)
+    from state_tables.source s, generate_series(1::bigint, 600) n`;
+  await store.pruner.recordFloor({ origin: ORIGIN, sequence: 1_024 * 601 });
   while (await store.pruner.prune(ORIGIN, 0));
-  assert.equal((await sql`select from state_tables.delivered_range`).length, 0);
+  assert.equal((await sql`select from state_tables.delivered_span`).length, 0);
   await reclaim(fixture);
-  await waitFor(async () => await vacuums(sql, "delivered_range") === 2, {
+  await waitFor(async () => await vacuums(sql, "delivered_span") === 2, {
     what: "the second VACUUM",
   });
 });

@@ -51,10 +51,10 @@ async function grantUse({ sql, role }: RoleFixture): Promise<void> {
     grant usage on schema state_tables to ${role};
     grant select on all tables in schema state_tables to ${role};
     grant update on state_tables.source, state_tables.rejected to ${role};
-    grant delete on state_tables.rejected, state_tables.delivered, state_tables.delivered_range,
+    grant delete on state_tables.rejected, state_tables.delivered, state_tables.delivered_span,
       state_tables.ack_floor to ${role};
     grant insert on state_tables.source, state_tables.ack_floor, state_tables.delivered,
-      state_tables.delivered_range, state_tables.rejected, state_tables.schema_change to ${role};
+      state_tables.delivered_span, state_tables.rejected, state_tables.schema_change to ${role};
     grant select on processor, processor_state to ${role};`);
 }
 
@@ -76,7 +76,7 @@ Deno.test("openStore() makes its schema when the role may", async () => {
   assert.deepEqual(tables.map(({ tablename }) => tablename), [
     "ack_floor",
     "delivered",
-    "delivered_range",
+    "delivered_span",
     "rejected",
     "schema_change",
     "source",
@@ -227,8 +227,8 @@ Deno.test("openStore() by eight instances at once makes the schema once", async 
 Deno.test("openStore() refuses tables that only newer programs can read", async () => {
   await using database = await freshDatabase(server);
   await (await openStore(storeOptions(database.dsn))).close(1_000);
-  await database.sql`update state_tables.version set version = 9, readable_by = 2`;
+  await database.sql`update state_tables.version set version = 9, readable_by = 3`;
   await (await openStore(storeOptions(database.dsn))).close(1_000);
-  await database.sql`update state_tables.version set readable_by = 3`;
+  await database.sql`update state_tables.version set readable_by = 4`;
   await assert.rejects(openStore(storeOptions(database.dsn)), ConfigurationError);
 });

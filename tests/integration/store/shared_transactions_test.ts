@@ -146,7 +146,7 @@ async function spreadFlushes(
     await sql.unsafe(`create table if not exists t${number} (a int not null)`);
     const table = await describeTable(store, `t${number}`);
     const messages = Array.from({ length: rows }, (_, row) => ({
-      sequence: row * tables + number,
+      sequence: (row * tables + number) * APART,
       rows: [String(row)],
     }));
     flushes.push(flushOf(table, messages));
@@ -156,6 +156,8 @@ async function spreadFlushes(
 
 const SPREAD = { tables: 10, rows: 50 };
 const ENTRIES = SPREAD.tables * SPREAD.rows;
+/** Sequences so far from each other that messages have entries, not spans, in the ledger. */
+const APART = 100;
 
 async function ledgerOf({ sql }: StoreFixture): Promise<unknown> {
   const [row] = await sql`select count(*)::int as entries, max(seq)::int as last,
@@ -169,7 +171,11 @@ testOnBoth("write() commits many entries of several tables together", async (fix
   const spread = await spreadFlushes(other, SPREAD);
   // One after the other on one connection: the first alone, the others together.
   await writeAll(other, spread);
-  assert.deepEqual(await ledgerOf(other), { entries: ENTRIES, last: ENTRIES, transactions: 2 });
+  assert.deepEqual(await ledgerOf(other), {
+    entries: ENTRIES,
+    last: ENTRIES * APART,
+    transactions: 2,
+  });
   assert.deepEqual(await rowsOf(other, SPREAD.tables), Array(SPREAD.tables).fill(SPREAD.rows));
   await writeAll(fixture, flushes);
   assert.deepEqual(await rowsOf(fixture, SPREAD.tables), Array(SPREAD.tables).fill(SPREAD.rows));
@@ -191,9 +197,9 @@ Deno.test("write() notices that messages of a group were pruned", async () => {
   await using fixture = await openFixture(server, { pool: { openMax: 1 } });
   const flushes = await spreadFlushes(fixture, SPREAD);
   const table = await describeTable(fixture.store, "t1");
-  await fixture.store.tables.write(flushOf(table, [{ sequence: 9_000, rows: [] }]));
-  await fixture.sql`update state_tables.source set pruned_seq = 25,
-    pruned_ns = ${storedNs(identity(25))}`;
+  await fixture.store.tables.write(flushOf(table, [{ sequence: 900_000, rows: [] }]));
+  await fixture.sql`update state_tables.source set pruned_seq = ${25 * APART},
+    pruned_ns = ${storedNs(identity(25 * APART))}`;
   const outcomes = await writeAll(fixture, flushes);
   const known = outcomes.map((outcome) => committed(outcome).known.length);
   assert.deepEqual(known, [3, 3, 3, 3, 3, 2, 2, 2, 2, 2]);
@@ -206,7 +212,7 @@ Deno.test("write() of a group does not trust a ledger with a trigger", async () 
   const flushes = await spreadFlushes(fixture, SPREAD);
   await sql.unsafe(`
     create function turn_away() returns trigger language plpgsql as
-    $$ begin if new.seq = 105 then return null; end if; return new; end $$;
+    $$ begin if new.seq = 105 * ${APART} then return null; end if; return new; end $$;
     create trigger turn_away before insert on state_tables.delivered
     for each row execute function turn_away()`);
   const outcomes = await Promise.allSettled(

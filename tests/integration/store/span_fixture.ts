@@ -1,4 +1,4 @@
-/** What the tests of ranges share: consecutive messages, what the ledger has, and a gate for rows. */
+/** What the tests of spans share: consecutive messages, what the ledger has, and a gate for rows. */
 import assert from "node:assert/strict";
 import type postgres from "postgres";
 import type { FlushOutcome } from "../../../lib/ingest/ports.ts";
@@ -18,7 +18,7 @@ import {
 export const server = await sharedPostgres();
 const servers = [["18", server], ["15", await sharedPostgres("15")]] as const;
 
-/** Enough to be ranges. */
+/** Enough to be spans. */
 export const MANY = 500;
 
 /** One connection, so that waiting flushes go together. */
@@ -62,14 +62,14 @@ export async function openOther({ database }: StoreFixture): Promise<Store & Asy
   return { ...store, [Symbol.asyncDispose]: () => store.close(5_000) };
 }
 
-/** What the ledger has: ranges, entries, and messages in all. */
+/** What the ledger has: spans, entries, and messages in all. */
 export async function ledgerOf({ sql }: StoreFixture): Promise<number[]> {
   const [row] = await sql`select
-    (select count(*)::int from state_tables.delivered_range) as ranges,
+    (select count(*)::int from state_tables.delivered_span) as spans,
     (select count(*)::int from state_tables.delivered) as entries,
     (select count(*)::int from ${sql.unsafe(KNOWN_MESSAGES)} known
      where stored_ns = 1763976000000000000 + seq) as messages`;
-  return [row?.ranges, row?.entries, row?.messages];
+  return [row?.spans, row?.entries, row?.messages];
 }
 
 /** Rows of all tables named, and how many of them differ. */
@@ -141,20 +141,21 @@ export function numbers(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, at) => from + at);
 }
 
-/** A table `t` with messages 1 to `MANY` as ranges. */
-export async function writeRanges(fixture: StoreFixture): Promise<TableDescription> {
+/** A table `t` with messages 1 to `MANY` as spans. */
+export async function writeSpans(fixture: StoreFixture): Promise<TableDescription> {
   const table = await tableOf(fixture);
   committed(await fixture.store.tables.write(flushOf(table, messagesFrom(1))));
   assert.deepEqual(await ledgerOf(fixture), [3, 0, MANY]);
   return table;
 }
 
-/** Another instance that knows, from a message that came to it too, how far ranges reach. */
+/** Another instance that may write spans as well, as messages 1 to `MANY` came to it, too. */
 export async function openKnowing(
   fixture: StoreFixture,
   table: TableDescription,
 ): Promise<Store & AsyncDisposable> {
   const other = await openOther(fixture);
-  assert.deepEqual(knownOf(await other.tables.write(flushOf(table, [message(1)]))), [0]);
+  const known = knownOf(await other.tables.write(flushOf(table, messagesFrom(1))));
+  assert.deepEqual(known, numbers(0, MANY));
   return other;
 }

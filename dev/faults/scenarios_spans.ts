@@ -1,5 +1,5 @@
 /**
- * Scenarios of one busy table, whose messages are consecutive and stand in the ledger as ranges: what
+ * Scenarios of one busy table, whose messages are near each other and stand in the ledger as spans: what
  * ends, is cut or lost, and what comes again, to the same instance or to another, meanwhile.
  */
 import { type Scenario, type ScenarioRun, until } from "./scenario.ts";
@@ -17,25 +17,25 @@ const BUSY: Pick<Scenario, "bed" | "load"> = {
 };
 
 /** See the top of this file. */
-export const RANGE_SCENARIOS: readonly Scenario[] = [
-  rangeScenario(
-    "ranges-killed",
+export const SPAN_SCENARIOS: readonly Scenario[] = [
+  spanScenario(
+    "spans-killed",
     "kill -9 of the only instance at random moments",
     (run) => killAtRandom(run, 8),
   ),
   {
-    ...rangeScenario("ranges-shared", "two instances, one of them frozen or killed", changeHands),
+    ...spanScenario("spans-shared", "two instances, one of them frozen or killed", changeHands),
     seen: (_, { redelivered, ledgerDrops }) =>
       redelivered > 0 && ledgerDrops > 0 ? null : "the ledger dropped nothing",
   },
   {
-    ...rangeScenario("ranges-committed", "all acks lost, then kill -9", killAfterCommit),
+    ...spanScenario("spans-committed", "all acks lost, then kill -9", killAfterCommit),
     isShort: true,
     seen: (_, { ledgerDrops }) => ledgerDrops > 0 ? null : "the ledger dropped nothing",
   },
   {
-    ...rangeScenario(
-      "ranges-answer-lost",
+    ...spanScenario(
+      "spans-answer-lost",
       "COMMIT carried out, its answer lost",
       (run) => cutAgain(run, "after-commit"),
     ),
@@ -44,7 +44,7 @@ export const RANGE_SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-function rangeScenario(
+function spanScenario(
   name: string,
   harm: string,
   faults: (run: ScenarioRun) => Promise<void>,
@@ -52,31 +52,31 @@ function rangeScenario(
   return {
     ...BUSY,
     name,
-    title: `one busy table, ranges in the ledger: ${harm}`,
+    title: `one busy table, spans in the ledger: ${harm}`,
     faults: async (run) => {
-      await untilRanges(run);
+      await untilSpans(run);
       await faults(run);
-      await untilRanges(run);
+      await untilSpans(run);
     },
   };
 }
 
-/** Waits until ranges are written that were not there before. */
-async function untilRanges({ bed: { sql } }: ScenarioRun): Promise<void> {
+/** Waits until spans are written that were not there before. */
+async function untilSpans({ bed: { sql } }: ScenarioRun): Promise<void> {
   const last = async (): Promise<number> => {
     const [row] = await sql`
-      select coalesce(max(seq), 0)::float8 as last from state_tables.delivered_range`
+      select coalesce(max(seq), 0)::float8 as last from state_tables.delivered_span`
       .catch(() => [{ last: 0 }]); // not made yet
     return Number(row?.last);
   };
   const before = await last();
-  await until(async () => await last() > before, "ranges in the ledger");
+  await until(async () => await last() > before, "spans in the ledger");
 }
 
 /**
  * One instance is frozen or killed in the midst of its work, and another takes over: what the first
  * had begun is committed, or rolled back, while the other writes the same messages, alone at first and
- * so as ranges.
+ * so as spans.
  */
 async function changeHands(run: ScenarioRun): Promise<void> {
   const { bed, random } = run;
