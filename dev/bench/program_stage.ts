@@ -28,12 +28,16 @@ export interface ProgramOptions {
   readonly instances?: number;
   /** Where a CPU profile goes; null makes none. */
   readonly profileFolder?: string | null;
+  /** Database that the program ran in before; a new one when absent. */
+  readonly database?: string;
 }
 
 /** The program, consuming; figures of several instances are those of all together. */
 export interface ProgramStage extends AsyncDisposable {
   /** Its instances. */
   readonly services: readonly ServiceProcess[];
+  /** Its database. */
+  readonly database: string;
   /** To the program's database. */
   readonly sql: postgres.Sql;
   /** Names of the processors' tables. */
@@ -62,12 +66,12 @@ export async function openProgram(
   options: ProgramOptions,
 ): Promise<ProgramStage> {
   await using resources = new AsyncDisposableStack();
-  const database = await stage.createDatabase();
+  const database = options.database ?? await stage.createDatabase();
   const sql = resources.adopt(
     postgres(stage.postgres.url(database), { max: 1, onnotice: () => {} }),
     (client) => client.end({ timeout: 1 }),
   );
-  const tables = await fillCatalog(sql, options);
+  if (options.database === undefined) await fillCatalog(sql, options);
   await stage.sql`checkpoint`;
   const startedAtMs = performance.now();
   const first = resources.use(await startProgram(stage, options, { database, instance: 0 }));
@@ -82,8 +86,9 @@ export async function openProgram(
   const owned = resources.move();
   return {
     services,
+    database,
     sql,
-    tables,
+    tables: processorIds(options),
     readyMs,
     stop: async () => {
       for (const service of services) await stop(service);
@@ -100,22 +105,25 @@ export async function createTables(
   for (const table of tables) await createShapeTable(sql, table, shape);
 }
 
-async function fillCatalog(sql: postgres.Sql, options: ProgramOptions): Promise<string[]> {
+async function fillCatalog(sql: postgres.Sql, options: ProgramOptions): Promise<void> {
+  const { properties } = options;
   await createCatalog(sql);
-  return await sql.begin(async (transaction) => {
-    const tables: string[] = [];
-    for (let index = 0; index < options.processors; index++) {
-      const route = routeOf(index);
-      const processorId = route.slice(route.indexOf(":") + 1);
-      const { properties } = options;
+  await sql.begin(async (transaction) => {
+    for (const [index, processorId] of processorIds(options).entries()) {
       await addProcessor(transaction as unknown as postgres.Sql, {
         processorId,
         properties,
-        routes: [route],
+        routes: [routeOf(index)],
       });
-      tables.push(processorId);
     }
-    return tables;
+  });
+}
+
+/** Tables have their processors' names. */
+function processorIds({ processors }: ProgramOptions): readonly string[] {
+  return Array.from({ length: processors }, (_, index) => {
+    const route = routeOf(index);
+    return route.slice(route.indexOf(":") + 1);
   });
 }
 
