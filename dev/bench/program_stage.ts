@@ -144,7 +144,8 @@ async function startProgram(
     },
     hosts: [`127.0.0.1:${nats.port}`, `${server.host}:${server.port}`],
     readable: [routingFile],
-    logFile: join(folder, `${options.consumer}-${instance}.log`),
+    // Whether it is ready is read in its log: no other start may have written there.
+    logFile: join(folder, `${options.consumer}-${instance}-${crypto.randomUUID()}.log`),
     runtimeFlags: profileFlags(options.profileFolder ?? null),
   });
 }
