@@ -27,88 +27,57 @@ import {
   rowsOf,
   server,
   tableOf,
+  type TestMessage,
   waitForWaiting,
   writeSpans,
 } from "./span_fixture.ts";
 
-Deno.test("write() of an entry notices a span that was committed meanwhile", async () => {
-  await using fixture = await openFixture(server, ONE);
-  const { sql, store } = fixture;
-  const table = await writeSpans(fixture);
-  const slow = await tableOf(fixture, "slow");
-  await using other = await openKnowing(fixture, table);
-  const gate = await closeGate(fixture, "slow");
-  const writing = store.tables.write(flushOf(slow, [message(700)]));
-  await gate.reached();
-  committed(await other.tables.write(flushOf(table, messagesFrom(501))));
-  assert.equal((await sql`select from state_tables.delivered_span`).length, 6);
-  await gate.open();
-  assert.deepEqual(knownOf(await writing), [0]);
-  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [2 * MANY, 2 * MANY]);
-});
-
-Deno.test("write() of a span notices an entry that was committed meanwhile", async () => {
-  await using fixture = await openFixture(server, ONE);
-  const { store } = fixture;
-  const table = await writeSpans(fixture);
-  const slow = await tableOf(fixture, "slow");
-  await using other = await openOther(fixture);
-  const gate = await closeGate(fixture, "slow");
-  const writing = store.tables.write(flushOf(slow, messagesFrom(501)));
-  await gate.reached();
-  committed(await other.tables.write(flushOf(table, [message(700)])));
-  await gate.open();
-  assert.deepEqual(knownOf(await writing), [199]);
-  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [2 * MANY, 2 * MANY]);
-});
-
-Deno.test("write() of a span notices another span that was committed meanwhile", async () => {
-  await using fixture = await openFixture(server, ONE);
-  const { store } = fixture;
-  const table = await writeSpans(fixture);
-  const slow = await tableOf(fixture, "slow");
-  await using other = await openKnowing(fixture, table);
-  const gate = await closeGate(fixture, "slow");
-  const writing = store.tables.write(flushOf(slow, messagesFrom(501)));
-  await gate.reached();
-  committed(await other.tables.write(flushOf(table, messagesFrom(700))));
-  await gate.open();
-  assert.deepEqual(knownOf(await writing), numbers(199, MANY));
-  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [MANY + 699, MANY + 699]);
-});
-
-Deno.test("write() of more than goes out with its query notices a span of others, too", async () => {
-  await using fixture = await openFixture(server, ONE);
-  const { store } = fixture;
-  const table = await writeSpans(fixture);
-  const slow = await tableOf(fixture, "slow");
-  await using other = await openKnowing(fixture, table);
-  const gate = await closeGate(fixture, "slow");
-  const writing = store.tables.write(flushOf(slow, messagesFrom(501, 20_000)));
-  await gate.reached();
+/** What is written, how, what another commits meanwhile, and the spans that are there then. */
+const COMMITTED_MEANWHILE = [
+  ["an entry", [message(700)], {}, "a span", messagesFrom(501), 6],
+  ["a span", messagesFrom(501), {}, "an entry", [message(700)], 3],
+  ["a span", messagesFrom(501), {}, "another span", messagesFrom(700), 6],
   // None of these spans begins with the same message as one of the others: the index tells nothing.
-  committed(await other.tables.write(flushOf(table, messagesFrom(20_101, 300))));
-  await gate.open();
-  assert.deepEqual(knownOf(await writing), numbers(19_600, 19_900));
-  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [MANY + 20_000, MANY + 20_000]);
-});
+  [
+    "more than goes out with its query",
+    messagesFrom(501, 20_000),
+    {},
+    "a span of others, too",
+    messagesFrom(20_101, 300),
+    5,
+  ],
+  [
+    "what goes step by step",
+    [message(700)],
+    { rejects: [rejectOf(identity(700), 1)] },
+    "a span",
+    messagesFrom(501),
+    6,
+  ],
+] as const;
 
-Deno.test("write() step by step notices a span that was committed meanwhile", async () => {
-  await using fixture = await openFixture(server, ONE);
-  const { store } = fixture;
-  const table = await writeSpans(fixture);
-  const slow = await tableOf(fixture, "slow");
-  await using other = await openKnowing(fixture, table);
-  const gate = await closeGate(fixture, "slow");
-  const writing = store.tables.write(
-    flushOf(slow, [message(700)], { rejects: [rejectOf(identity(700), 1)] }),
-  );
-  await gate.reached();
-  committed(await other.tables.write(flushOf(table, messagesFrom(501))));
-  await gate.open();
-  assert.deepEqual(knownOf(await writing), [0]);
-  assert.deepEqual(await rowsOf(fixture, "t", "slow"), [2 * MANY, 2 * MANY]);
-});
+for (const [what, messages, how, noticed, others, spans] of COMMITTED_MEANWHILE) {
+  Deno.test(`write() of ${what} notices ${noticed} that was committed meanwhile`, async () => {
+    await using fixture = await openFixture(server, ONE);
+    const { sql, store } = fixture;
+    const table = await writeSpans(fixture);
+    const slow = await tableOf(fixture, "slow");
+    await using other = await openKnowing(fixture, table);
+    const gate = await closeGate(fixture, "slow");
+    const writing = store.tables.write(flushOf(slow, messages, how));
+    await gate.reached();
+    committed(await other.tables.write(flushOf(table, others)));
+    assert.equal((await sql`select from state_tables.delivered_span`).length, spans);
+    await gate.open();
+    const isOfBoth = ({ sequence }: TestMessage): boolean =>
+      others.some((one) => one.sequence === sequence);
+    const known = messages.flatMap((one, at) => isOfBoth(one) ? [at] : []);
+    assert.ok(known.length > 0);
+    assert.deepEqual(knownOf(await writing), known);
+    const written = MANY + messages.length + others.length - known.length;
+    assert.deepEqual(await rowsOf(fixture, "t", "slow"), [written, written]);
+  });
+}
 
 const COMMITTED_TOGETHER = [
   ["a span", messagesFrom(501), "an entry", [message(700)]],
