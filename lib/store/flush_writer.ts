@@ -19,7 +19,7 @@ import type { TableDescription } from "../schema/table_description.ts";
 import { copyRows } from "./copy_rows.ts";
 import { directFlush, writeDirectly } from "./direct_flush.ts";
 import { type Isolation, writeIsolated } from "./isolation.ts";
-import { confirmStepsTexts, isUnconfirmed } from "./ledger_confirm.ts";
+import { confirmStepsTexts, isTurnMissed, isUnconfirmed } from "./ledger_confirm.ts";
 import { insertEntries, insertMissingEntries, isDuplicateEntry } from "./ledger_entries.ts";
 import { groupBySource, type LedgerEntries } from "./ledger_groups.ts";
 import type { SpanEnds } from "./span_ends.ts";
@@ -164,6 +164,7 @@ export class FlushWriter {
       // The steps translate their own errors: what is left came from BEGIN, COMMIT, or what goes with it.
       if (!(error instanceof StatementError)) throw error;
       if (isUnconfirmed(error)) throw new TryAgain("known-messages");
+      if (isTurnMissed(error)) throw storeUnavailable(error, "confirm the ledger");
       // A deferred constraint speaks at COMMIT.
       if (error.kind === "data" && !care.isolate) throw new TryAgain("refused-rows");
       throw tableUnavailable(error, "commit the flush", flush.table?.name ?? "");

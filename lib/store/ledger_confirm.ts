@@ -170,3 +170,11 @@ export function isUnconfirmed(error: unknown): boolean {
   return error instanceof StatementError && error.sqlState === FAILED_CONDITION &&
     error.message.includes(UNCONFIRMED);
 }
+
+/**
+ * The lock of a source was not had in time: at the end of a transaction nothing else is waited for, but
+ * what a deferred trigger locks.
+ */
+export function isTurnMissed(error: StatementError): boolean {
+  return error.sqlState === "55P03" && !error.isNested;
+}

@@ -229,6 +229,7 @@ function readError(fields: Uint8Array): StatementError {
     table: texts.get("t") ?? null,
     column: texts.get("c") ?? null,
     constraint: texts.get("n") ?? null,
+    isNested: texts.has("W"),
   });
 }
 

@@ -1,7 +1,8 @@
 /**
  * What PostgreSQL said about one statement, and the ways such an answer becomes one of the errors
  * that callers outside of the store decide on. Only SQLSTATE, message and the names of table, column
- * and constraint are kept: detail, context, query text and parameters hold row data and stop here.
+ * and constraint are kept: detail, context, query text and parameters hold row data and stop here. Of
+ * the context is kept whether there was one.
  */
 import { StoreUnavailableError, TableUnavailableError } from "../errors.ts";
 import { type SqlStateKind, sqlStateKind } from "./sql_state.ts";
@@ -14,6 +15,8 @@ export class StatementError extends Error {
   readonly table: string | null;
   readonly column: string | null;
   readonly constraint: string | null;
+  /** It happened inside of a function, trigger or constraint, not in our statement itself. */
+  readonly isNested: boolean;
 
   constructor(fields: {
     message: string;
@@ -22,6 +25,7 @@ export class StatementError extends Error {
     table: string | null;
     column: string | null;
     constraint: string | null;
+    isNested?: boolean;
   }) {
     super(fields.message);
     this.sqlState = fields.sqlState;
@@ -29,6 +33,7 @@ export class StatementError extends Error {
     this.table = fields.table;
     this.column = fields.column;
     this.constraint = fields.constraint;
+    this.isNested = fields.isNested ?? false;
   }
 
   get kind(): SqlStateKind {
@@ -52,6 +57,7 @@ export function readServerError(error: unknown): StatementError | null {
     table: text("table_name"),
     column: text("column_name"),
     constraint: text("constraint_name"),
+    isNested: text("where") !== null,
   });
 }
 

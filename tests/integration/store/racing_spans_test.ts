@@ -3,7 +3,7 @@
  * sees the other, and one of them writes it.
  */
 import assert from "node:assert/strict";
-import { StoreUnavailableError } from "../../../lib/errors.ts";
+import { StoreUnavailableError, TableUnavailableError } from "../../../lib/errors.ts";
 import {
   committed,
   describeTable,
@@ -79,6 +79,9 @@ for (const [what, messages, how, noticed, others, spans] of COMMITTED_MEANWHILE)
   });
 }
 
+/** Locks are not waited for long. */
+const SHORT_WAIT = { ...ONE, timeouts: { lockMs: 200, statementMs: 30_000 } };
+
 const COMMITTED_TOGETHER = [
   ["a span", messagesFrom(501), "an entry", [message(700)]],
   ["an entry", [message(700)], "a span", messagesFrom(501)],
@@ -108,25 +111,41 @@ for (const [first, messages, second, others] of COMMITTED_TOGETHER) {
 }
 
 Deno.test("write() blames no table for a ledger whose turn does not come", async () => {
-  for (const messages of [messagesFrom(501), [message(700)]]) {
-    await using fixture = await openFixture(server, {
-      ...ONE,
-      timeouts: { lockMs: 200, statementMs: 30_000 },
-    });
+  const ways = [
+    [messagesFrom(501), {}],
+    [[message(700)], {}],
+    [[message(700)], { rejects: [rejectOf(identity(700), 1)] }], // step by step
+  ] as const;
+  for (const [messages, how] of ways) {
+    await using fixture = await openFixture(server, SHORT_WAIT);
     const table = await writeSpans(fixture);
     const { sql, store } = fixture;
     await sql.begin(async (holder) => {
       await holder`select pg_advisory_xact_lock(${0x53544143}, id) from state_tables.source`;
       await assert.rejects(
-        store.tables.write(flushOf(table, messages)),
+        store.tables.write(flushOf(table, messages, how)),
         (error) =>
           error instanceof StoreUnavailableError && /confirm the ledger/.test(error.message),
       );
     });
-    committed(await store.tables.write(flushOf(table, messages)));
+    committed(await store.tables.write(flushOf(table, messages, how)));
     const written = MANY + messages.length;
     assert.deepEqual(await rowsOf(fixture, "t"), [written, written]);
   }
+});
+
+Deno.test("write() blames the table for what its deferred trigger waits for", async () => {
+  await using fixture = await openFixture(server, SHORT_WAIT);
+  await writeSpans(fixture);
+  const slow = await tableOf(fixture, "slow");
+  const gate = await closeGate(fixture, "slow", "commit");
+  for (const rejects of [[], [rejectOf(identity(700), 1)]]) {
+    await assert.rejects(
+      fixture.store.tables.write(flushOf(slow, [message(700)], { rejects })),
+      (error) => error instanceof TableUnavailableError && error.kind === "locked",
+    );
+  }
+  await gate.open();
 });
 
 Deno.test("write() notices a span that was committed and pruned meanwhile", async () => {
