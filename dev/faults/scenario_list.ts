@@ -7,9 +7,9 @@ import { LOST_TAIL_SCENARIOS } from "./scenarios_lost_tail.ts";
 import { NATS_SCENARIOS } from "./scenarios_nats.ts";
 import { PARKING_SCENARIOS } from "./scenarios_parking.ts";
 import { POSTGRES_SCENARIOS } from "./scenarios_postgres.ts";
-import { SPAN_SCENARIOS } from "./scenarios_spans.ts";
 import { SERVICE_SCENARIOS } from "./scenarios_service.ts";
 import { SETTINGS_SCENARIOS } from "./scenarios_settings.ts";
+import { SPAN_SCENARIOS } from "./scenarios_spans.ts";
 import { TABLE_SCENARIOS } from "./scenarios_tables.ts";
 
 /** See the top of this file. */

@@ -24,7 +24,7 @@ import { inTransaction, type TransactionTimeouts } from "./transaction.ts";
 const POSITION = `SELECT
   (SELECT s.begins_at FROM state_tables.source s WHERE s.id = $1::int) AS "begins",
   EXISTS (SELECT FROM state_tables.delivered d WHERE d.source = $1::int) OR
-  EXISTS (SELECT FROM state_tables.delivered_span r WHERE r.source = $1::int) AS "hasEntries",
+  EXISTS (SELECT FROM state_tables.delivered_span p WHERE p.source = $1::int) AS "hasEntries",
   (SELECT pg_catalog.json_build_object('sequence', s.pruned_seq, 'storedNs', s.pruned_ns::text)
    FROM state_tables.source s WHERE s.id = $1::int AND s.pruned_seq IS NOT NULL
    ) AS "prunedFloor"`;

@@ -10,8 +10,8 @@ import { areFew, insertAllText, insertFewText, isDuplicateEntry } from "./ledger
 import type { LedgerEntries } from "./ledger_groups.ts";
 import { isGone } from "./ledger_guard.ts";
 import { SPAN_COPY, spanCopy, type SpannedEntries, spannedEntries } from "./ledger_spans.ts";
-import type { SpanEnds } from "./span_ends.ts";
 import type { Session } from "./session.ts";
+import type { SpanEnds } from "./span_ends.ts";
 import { failUnless, integerArray } from "./sql_text.ts";
 import type { StatementError } from "./statement_error.ts";
 

@@ -119,8 +119,13 @@ export class SpanEnds {
     if (isFar || known.isMoving || nowMs < known.pausedUntilMs) return sequence <= known.end;
     known.isMoving = true;
     try {
-      if (known.waiting === null) await this.#move(session, source, { sequence, messages });
-      else await lookAgain(session, known, known.waiting);
+      if (known.waiting === null) {
+        const isLater = nowMs - known.movedAtMs > STEP_FORGOTTEN_MS;
+        const step = Math.min(isLater ? messages : Math.max(known.step * 2, messages), STEP_MAX);
+        await move(session, { source, end: sequence + step }, known);
+        known.step = step;
+        known.movedAtMs = nowMs;
+      } else await lookAgain(session, known, known.waiting);
     } catch (error) {
       if (!(error instanceof StatementError)) throw error;
       await rollBack(session);
@@ -129,24 +134,6 @@ export class SpanEnds {
       known.isMoving = false;
     }
     return sequence <= known.end;
-  }
-
-  async #move(
-    session: Session,
-    source: number,
-    { sequence, messages }: { readonly sequence: number; readonly messages: number },
-  ): Promise<void> {
-    const known = this.#of(source);
-    const nowMs = this.#clock.monotonic();
-    const isLater = nowMs - known.movedAtMs > STEP_FORGOTTEN_MS;
-    const step = Math.min(isLater ? messages : Math.max(known.step * 2, messages), STEP_MAX);
-    const end = sequence + step;
-    // Entries of this instance are confirmed from here on, before they would have to be.
-    known.announced = Math.max(known.announced, end);
-    await session.execute(moveText(source, end));
-    known.step = step;
-    known.movedAtMs = nowMs;
-    wait(known, end, await session.query<WritingRow>(WRITING, []));
   }
 
   #of(source: number): SpanEnd {
@@ -165,6 +152,18 @@ export class SpanEnds {
     this.#ends.set(source, fresh);
     return fresh;
   }
+}
+
+/** Says to all how far spans may be written, and looks who has entries and may not have heard of it. */
+async function move(
+  session: Session,
+  { source, end }: { readonly source: number; readonly end: number },
+  known: SpanEnd,
+): Promise<void> {
+  // Entries of this instance are confirmed from here on, before they would have to be.
+  known.announced = Math.max(known.announced, end);
+  await session.execute(moveText(source, end));
+  wait(known, end, await session.query<WritingRow>(WRITING, []));
 }
 
 /** Which of those that are waited for are still there. */
